@@ -1,0 +1,132 @@
+"""Arrays and interfaces that cross module boundaries."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
+
+from jaxpose.skeletons import Skeleton
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Examples of fixed shape: b images with p people of k keypoints each.
+
+    Attributes:
+        image: RGB; uint8 in 0..255 from the host, float in 0..1 after augmentation.
+        keypoints: (x, y) in pixels of `image`, whose top-left pixel centre is (0, 0).
+        visibility: 0 unlabeled, 1 labeled but hidden, 2 visible.
+        scale: the length that sizes things for a person, in pixels of `image`.
+        weight: loss weight of the example; 1 unless rarity weighting is on.
+        mask: 1 where the loss may look, 0 elsewhere (crowds, outside the photograph).
+        to_source: affine map from pixels of `image` to pixels of the photograph.
+        index: record number in the concatenated data sets; -1 marks padding.
+    """
+
+    image: Shaped[Array, "b h w 3"]
+    keypoints: Float[Array, "b p k 2"]
+    visibility: Int[Array, "b p k"]
+    scale: Float[Array, "b p"]
+    weight: Float[Array, "b"]
+    mask: Shaped[Array, "b h w"]
+    to_source: Float[Array, "b 2 3"]
+    index: Int[Array, "b"]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Poses:
+    """Predicted people: keypoints (x, y) in pixels, with confidences."""
+
+    keypoints: Float[Array, "b p k 2"]
+    scores: Float[Array, "b p k"]
+    person_scores: Float[Array, "b p"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Annotations:
+    """The ground truth of a whole split, read without decoding an image.
+
+    Attributes:
+        keypoints: (x, y) in source pixels, 0-based.
+        visibility: 0 unlabeled, 1 labeled but hidden, 2 visible.
+        size: (height, width) of the photographs; None where a file does not tell.
+        names: file names of the photographs; empty where a file does not tell.
+    """
+
+    keypoints: Float[np.ndarray, "n p k 2"]
+    visibility: Int[np.ndarray, "n p k"]
+    size: Int[np.ndarray, "n 2"] | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def labeled(self) -> Bool[np.ndarray, "n p k"]:
+        return self.visibility > 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+    """Named numbers of one metric over one split.
+
+    Attributes:
+        name: what is measured, with its threshold, such as `PCK@0.2`.
+        convention: everything that must be known to reproduce the numbers.
+        values: one number a keypoint, limb or part; nan where nothing is labeled.
+        mean: the headline number.
+        extra: further summaries, such as an area under the curve.
+    """
+
+    name: str
+    convention: str
+    values: Mapping[str, float]
+    mean: float
+    extra: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+class Metric(Protocol):
+    """Scores the predictions of a whole split against its annotations."""
+
+    def __call__(
+        self, poses: Poses, annotations: Annotations, skeleton: Skeleton
+    ) -> Table: ...
+
+
+class Objective(Protocol):
+    """What the outputs of a network mean."""
+
+    def targets(self, batch: Batch, step: Int[Array, ""]) -> PyTree:
+        """Encodes the keypoints of a batch as what the outputs should be."""
+
+    def loss(
+        self, outputs: PyTree, targets: PyTree
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """Scalar to descend, and scalars to log."""
+
+    def decode(self, outputs: PyTree) -> Poses:
+        """Reads poses, in pixels of the input image, out of the outputs."""
+
+    def flip(self, outputs: PyTree, skeleton: Skeleton) -> PyTree:
+        """Turns the outputs for a mirrored image into those for the image."""
+
+
+class Learner(Protocol):
+    """How the parameters of one or several networks move."""
+
+    objective: Objective
+
+    def init(self, key: Any, batch: Batch) -> PyTree:
+        """Fresh state; arrays only, with the step number as field `step`."""
+
+    def train_step(
+        self, state: PyTree, batch: Batch, key: Any
+    ) -> tuple[PyTree, Metrics]:
+        """One update from one global batch; pure."""
+
+    def outputs(self, state: PyTree, image: Shaped[Array, "b h w 3"]) -> PyTree:
+        """What the trained network says about images."""
