@@ -1,0 +1,1 @@
+"""Builders of prepared datasets, one TFDS builder a folder; see README.md."""

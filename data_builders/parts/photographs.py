@@ -1,0 +1,69 @@
+"""Checks of photographs as their files lie on the disk."""
+
+import cv2
+import numpy as np
+
+_START = b"\xff\xd8"
+_END = b"\xff\xd9"
+_SCAN = 0xDA
+_REMEDY = "unpack the archive again, or download it again"
+
+
+def image_size(jpeg: bytes, *, where: str) -> tuple[int, int]:
+    """The (height, width) in pixels of a JPEG file that decodes from end to end.
+
+    The size is that of the stored pixels: an orientation tag does not turn them,
+    because annotations were made on the stored pixels.
+
+    Args:
+        jpeg: the file's content.
+        where: the file's name, for messages.
+
+    Raises:
+        ValueError: no JPEG, cut short, or not decodable.
+    """
+    if not jpeg.startswith(_START):
+        raise ValueError(
+            f"{where} begins with {jpeg[:4].hex() or 'nothing'}; a photograph must be "
+            f"a JPEG file, which begins with {_START.hex()}; {_REMEDY}"
+        )
+    # OpenCV fills what a truncated file lacks with grey, and says nothing.
+    if not reaches_end(jpeg):
+        raise ValueError(
+            f"{where} ends after {len(jpeg)} bytes without JPEG's end marker "
+            f"{_END.hex()}; a photograph must be complete; {_REMEDY}"
+        )
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = _decode(jpeg, flags)
+    if pixels is None:
+        raise ValueError(
+            f"{where} ({len(jpeg)} bytes) cannot be decoded; a photograph must be a "
+            f"JPEG file that OpenCV reads; {_REMEDY}"
+        )
+    return pixels.shape[0], pixels.shape[1]
+
+
+def reaches_end(jpeg: bytes) -> bool:
+    """Whether JPEG's end marker follows the pixels; bytes behind it do not matter.
+
+    The headers are stepped over, since a thumbnail in them has an end marker of its
+    own. Inside the pixels the marker cannot occur: a 0xff there is followed by 0.
+    """
+    position = len(_START)
+    while position + 4 <= len(jpeg) and jpeg[position] == 0xFF:
+        if jpeg[position + 1] == 0xFF:  # Padding before a marker.
+            position += 1
+        elif jpeg[position + 1] == _SCAN:
+            return jpeg.find(_END, position) >= 0
+        else:
+            length = int.from_bytes(jpeg[position + 2 : position + 4], "big")
+            position += 2 + length
+    return False
+
+
+def _decode(jpeg: bytes, flags: int) -> np.ndarray | None:
+    """The pixels, or None where OpenCV refuses, by None or by an exception."""
+    try:
+        return cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
+    except cv2.error:
+        return None
