@@ -42,11 +42,15 @@ class Batch:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Poses:
-    """Predicted people: keypoints (x, y) in pixels, with confidences."""
+    """Predicted people: keypoints (x, y) in pixels, with confidences.
 
-    keypoints: Float[Array, "b p k 2"]
-    scores: Float[Array, "b p k"]
-    person_scores: Float[Array, "b p"]
+    On the device in pixels of the network's input, as numpy arrays in source pixels
+    once the poses of a whole split are gathered.
+    """
+
+    keypoints: Float[Array | np.ndarray, "b p k 2"]
+    scores: Float[Array | np.ndarray, "b p k"]
+    person_scores: Float[Array | np.ndarray, "b p"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,29 @@ class Annotations:
     @property
     def labeled(self) -> Bool[np.ndarray, "n p k"]:
         return self.visibility > 0
+
+
+def single_person(
+    poses: Poses, annotations: Annotations, skeleton: Skeleton
+) -> tuple[
+    Float[np.ndarray, "n k 2"], Float[np.ndarray, "n k 2"], Bool[np.ndarray, "n k"]
+]:
+    """Predicted keypoints, true keypoints and which are labeled, one person an image.
+
+    Raises: ValueError if an image has several people, or if predictions, truth and
+        skeleton disagree on the number of images or keypoints.
+    """
+    predicted = np.asarray(poses.keypoints)
+    truth = annotations.keypoints
+    expected = (len(truth), 1, len(skeleton.keypoints), 2)
+    for name, shape in (("predicted", predicted.shape), ("true", truth.shape)):
+        if shape != expected:
+            raise ValueError(
+                f"{name} keypoints have shape {shape}, must be {expected}: as many "
+                f"images as the truth, one person each, keypoints of {skeleton.name}; "
+                "use a multi-person metric for several people"
+            )
+    return predicted[:, 0], truth[:, 0], annotations.labeled[:, 0]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,179 @@
+"""Percentage of correct keypoints (PCK)."""
+
+import dataclasses
+import math
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxpose import types
+from jaxpose.skeletons import Skeleton
+from jaxpose.types import Annotations, Poses, Table
+
+AUC_STEPS = 20  # each 0.01 at the usual threshold of 0.2
+REFERENCES = {
+    "torso": "the torso (left shoulder to right hip of the ground truth)",
+    "box": "the longer side of the tight box of the labeled keypoints",
+}
+MEANS = {
+    "keypoints": "unweighted mean over the {k} keypoints",
+    "labels": "mean over all {m} labels, so that each labeled keypoint counts once",
+}
+# Rows as the LSP literature prints them.
+GROUPS = {
+    "Head": ("head_top", "neck"),
+    "Shoulder": ("left_shoulder", "right_shoulder"),
+    "Elbow": ("left_elbow", "right_elbow"),
+    "Wrist": ("left_wrist", "right_wrist"),
+    "Hip": ("left_hip", "right_hip"),
+    "Knee": ("left_knee", "right_knee"),
+    "Ankle": ("left_ankle", "right_ankle"),
+}
+
+
+def torso_length(
+    truth: Float[np.ndarray, "n k 2"],
+    labeled: Bool[np.ndarray, "n k"],
+    skeleton: Skeleton,
+) -> Float[np.ndarray, "n"]:
+    """Distance of left shoulder and right hip, in the unit of `truth`.
+
+    nan for a person without either label; may be zero.
+    """
+    ends = [skeleton.index("left_shoulder"), skeleton.index("right_hip")]
+    length = np.linalg.norm(truth[:, ends[0]] - truth[:, ends[1]], axis=-1)
+    return np.where(labeled[:, ends].all(axis=1), length, np.nan)
+
+
+def box_length(
+    truth: Float[np.ndarray, "n k 2"], labeled: Bool[np.ndarray, "n k"]
+) -> Float[np.ndarray, "n"]:
+    """Longer side of the tight box of the labeled keypoints, in the unit of `truth`.
+
+    nan for a person without labels, zero for a person with one.
+
+    Source: Yang and Ramanan 2013, section 7.
+    """
+    low = np.where(labeled[..., None], truth, np.inf).min(axis=1)
+    high = np.where(labeled[..., None], truth, -np.inf).max(axis=1)
+    return np.where(labeled.any(axis=1), (high - low).max(axis=1), np.nan)
+
+
+def relative_error(
+    predicted: Float[np.ndarray, "n k 2"],
+    truth: Float[np.ndarray, "n k 2"],
+    labeled: Bool[np.ndarray, "n k"],
+    length: Float[np.ndarray, "n"],
+) -> Float[np.ndarray, "n k"]:
+    """Distances from the truth, in lengths of the person; nan where not scored.
+
+    Not scored are unlabeled keypoints and all keypoints of a person whose length is
+    nan or not positive. A scored keypoint whose prediction is not finite is
+    infinitely far away, so it is a miss at every threshold.
+    """
+    scored = labeled & (length > 0)[:, None]
+    distance = np.linalg.norm(predicted - truth, axis=-1)
+    distance = np.where(np.isfinite(distance), distance, np.inf)
+    return np.where(scored, distance / np.where(length > 0, length, 1)[:, None], np.nan)
+
+
+def pck(error: Float[np.ndarray, "n k"], threshold: float) -> Float[np.ndarray, "k"]:
+    """Percent of scored keypoints with a relative error <= `threshold`.
+
+    `error` is nan where a keypoint is not scored; one that never is gives nan.
+    """
+    scored = (~np.isnan(error)).sum(axis=0)
+    hits = (error <= threshold).sum(axis=0)
+    return np.where(scored > 0, 100 * hits / np.maximum(scored, 1), np.nan)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PCK:
+    """Percent of keypoints at most `threshold` x `reference` from the truth.
+
+    `mean` weights keypoints (each alike, however often it is labeled) or labels; the
+    rows that join left and right, and the area under the curve, are averaged so too.
+
+    Raises: ValueError if a field is out of range.
+    """
+
+    threshold: float = 0.2
+    reference: Literal["torso", "box"] = "torso"
+    mean: Literal["keypoints", "labels"] = "keypoints"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.threshold) and self.threshold > 0):
+            raise ValueError(
+                f"threshold={self.threshold} must be a positive number of reference "
+                "lengths, such as 0.2"
+            )
+        if self.reference not in REFERENCES:
+            raise ValueError(
+                f"reference={self.reference!r} is not one of {tuple(REFERENCES)}"
+            )
+        if self.mean not in MEANS:
+            raise ValueError(f"mean={self.mean!r} is not one of {tuple(MEANS)}")
+
+    def __call__(
+        self, poses: Poses, annotations: Annotations, skeleton: Skeleton
+    ) -> Table:
+        """Values in percent; extra holds left-right averages and `AUC`, in percent."""
+        predicted, truth, labeled = types.single_person(poses, annotations, skeleton)
+        if self.reference == "torso":
+            length = torso_length(truth, labeled, skeleton)
+        else:
+            length = box_length(truth, labeled)
+        error = relative_error(predicted, truth, labeled, length)
+        return Table(
+            name=f"PCK@{self.threshold:g}",
+            convention=self._convention(error),
+            values=dict(zip(skeleton.keypoints, pck(error, self.threshold).tolist())),
+            mean=self._mean(error, self.threshold),
+            extra=self._groups(error, skeleton) | {"AUC": self._area(error)},
+        )
+
+    def _mean(self, error: Float[np.ndarray, "n k"], threshold: float) -> float:
+        if self.mean == "labels":
+            error = error.reshape(-1, 1)
+        shares = pck(error, threshold)
+        known = shares[~np.isnan(shares)]
+        return math.fsum(known) / known.size if known.size else math.nan
+
+    def _groups(
+        self, error: Float[np.ndarray, "n k"], skeleton: Skeleton
+    ) -> dict[str, float]:
+        return {
+            group: self._mean(
+                error[:, [skeleton.index(name) for name in names]], self.threshold
+            )
+            for group, names in GROUPS.items()
+            if set(names) <= set(skeleton.keypoints)
+        }
+
+    def _area(self, error: Float[np.ndarray, "n k"]) -> float:
+        """Trapezoid rule from 0 to the threshold, which counts as width 1."""
+        grid = np.arange(AUC_STEPS + 1) * self.threshold / AUC_STEPS
+        return float(np.trapezoid([self._mean(error, t) for t in grid]) / AUC_STEPS)
+
+    def _convention(self, error: Float[np.ndarray, "n k"]) -> str:
+        scored = ~np.isnan(error)
+        people = int(scored.any(axis=1).sum())
+        lost = int(np.isinf(error).sum())
+        mean = MEANS[self.mean].format(k=scored.any(axis=0).sum(), m=scored.sum())
+        return (
+            f"distance <= {self.threshold:g} x {REFERENCES[self.reference]}; {mean}; "
+            "left and right are the person's own; "
+            f"labeled keypoints of {people} of {len(error)} people"
+            + (", the others lack a label or a length" if people < len(error) else "")
+            + (f"; {lost} keypoints without a prediction are misses" if lost else "")
+            + f"; AUC: trapezoids over {AUC_STEPS + 1} thresholds, "
+            f"0 to {self.threshold:g}"
+        )
+
+
+CONVENTIONS = {
+    "lsp": PCK(),
+    "lsp-labels": PCK(mean="labels"),
+    "box": PCK(reference="box", threshold=0.1),
+}
