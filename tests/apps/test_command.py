@@ -54,7 +54,7 @@ def test_published_score_is_reproduced(capsys):
     assert result["keypoints"]["head_top"] == 97.4
     assert result["convention"].startswith("[lsp] distance <= 0.2 x the torso (left sh")
     assert "official test half of LSP, people 1001-2000" in result["convention"]
-    # No outside number: recorded here, agrees with PCP of the same people in test_pcp.
+    # Nobody published this one: recorded from the first run of our own.
     assert command.main(["score", "pcp", *arguments]) == 0
     assert last_line(capsys)["mean"] == pytest.approx(88.29)
 
