@@ -1,0 +1,137 @@
+"""From the command line to a run: flags, devices, modes, and errors worth reading."""
+
+import difflib
+import functools
+import inspect
+import os
+import pathlib
+import runpy
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+import jax
+from absl import app
+from ml_collections import ConfigDict
+
+from jaxpose import config as configs
+from jaxpose import train
+from jaxpose import workdir as workdirs
+from jaxpose.apps import checkpoint_scores, overfit
+
+# Where our own code stands, below the root of the project.
+ROOMS = ("jaxpose", "data_builders")
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Absl's parser; an unknown config field gives its nearest names, no traceback."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError):
+        known = _fields(_get_config(argv))
+        for argument in argv:
+            field = argument.partition("=")[0].removeprefix("--config.")
+            if argument.startswith("--config.") and field not in known:
+                near = difflib.get_close_matches(field, known, n=3, cutoff=0.5)
+                there = near or [name for name in known if "." not in name]
+                sys.exit(
+                    f"{argument}: the config has no field {field!r}; "
+                    f"{'did you mean' if near else 'it has'} {', '.join(there)}?"
+                )
+        raise
+
+
+def _get_config(argv: Sequence[str]) -> ConfigDict:
+    """The config file that the command line names, without its overrides."""
+    words = " ".join(argv).replace("--config=", "--config ").split()
+    path, _, variant = words[words.index("--config") + 1].partition(":")
+    get_config = runpy.run_path(path)["get_config"]
+    return get_config(variant) if variant else get_config()
+
+
+def _fields(config: ConfigDict, path: str = "") -> list[str]:
+    names = []
+    for name, value in config.items():
+        names.append(path + name)
+        if isinstance(value, ConfigDict):
+            names += _fields(value, f"{path}{name}.")
+    return names
+
+
+def config_name(argv: Sequence[str]) -> str:
+    """File name of the config, with its variant: `deeppose_wl`, `deeppose_wl_private`."""
+    words = " ".join(argv).replace("--config=", "--config ").split()
+    path, _, variant = words[words.index("--config") + 1].partition(":")
+    return "_".join(filter(None, [pathlib.Path(path).stem, variant]))
+
+
+def start_devices(distributed: str | None) -> None:
+    """Joins the other processes, and keeps compiled programs for the next start.
+
+    Args:
+        distributed: None for one process, `auto`, or ADDRESS:PORT,COUNT,INDEX.
+    """
+    if distributed == "auto":
+        jax.distributed.initialize()
+    elif distributed:
+        address, count, index = distributed.split(",")
+        jax.distributed.initialize(address, int(count), int(index))
+    cache = pathlib.Path.home() / ".cache" / "jaxpose" / "programs"
+    jax.config.update("jax_compilation_cache_dir", os.fspath(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+
+
+def run(
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    *,
+    mode: str,
+    which: str,
+    split: str | None,
+) -> None:
+    """Does what `--mode` says with the experiment that the config describes."""
+    if mode == "train":
+        workdirs.claim(workdir, config)
+        train.train(**configs.build(config), workdir=workdir)
+        return
+    fields = configs.build(config)
+    if mode == "evaluate":
+        workdirs.check(workdir, config)
+        score = functools.partial(checkpoint_scores.score, which=which, split=split)
+        score(**_taken_by(checkpoint_scores.score, fields), workdir=workdir)
+    elif not overfit.overfit(**_taken_by(overfit.overfit, fields)):
+        sys.exit(1)
+
+
+def _taken_by(function: Callable[..., Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a config that a function has parameters for."""
+    parameters = inspect.signature(function).parameters
+    return {name: value for name, value in fields.items() if name in parameters}
+
+
+def report_error(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """An exception hook: our own refusals without a traceback, all else with it.
+
+    One of several processes ends at once: leaving in good order, it would wait minutes
+    for the others, which wait for it.
+    """
+    if _is_ours(error):
+        notes = "".join(f"\n({note})" for note in getattr(error, "__notes__", ()))
+        print(f"\n{kind.__name__}: {error}{notes}", file=sys.stderr, flush=True)
+    else:
+        traceback.print_exception(kind, error, trace)
+    if jax.process_count() > 1:
+        os._exit(1)
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether one of our files found the fault, and not a library or a bug."""
+    if not isinstance(error, ValueError | OSError | FloatingPointError):
+        return False
+    last = traceback.extract_tb(error.__traceback__)[-1].filename
+    root = pathlib.Path(__file__).parents[2]
+    return any(pathlib.Path(last).is_relative_to(root / room) for room in ROOMS)

@@ -1,0 +1,193 @@
+"""Random views of a batch, made on the device: image and keypoints move together."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Shaped
+
+from jaxpose import geometry
+from jaxpose.skeletons import Skeleton
+from jaxpose.types import Batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Augment:
+    """What may happen to a training image; every range may be empty.
+
+    Attributes:
+        skeleton: tells which keypoints a mirror exchanges.
+        flip: chance of a mirror image.
+        scale: factor of size, log-uniform in [1 / (1 + scale), 1 + scale].
+        rotation: largest angle in degrees.
+        shift: largest move along each axis, as a share of the canvas side.
+        hue: H' = a H, a uniform in 1 +- hue; clipped at 1, not wrapped, so reds near 0
+            hardly move. The jitter of the weighted-loss DeepPose is 0.2, 0.2, 25 / 255.
+        saturation: S' = b S, b uniform in 1 +- saturation.
+        value: V' = V + c, c uniform in +- value, where V is in 0..1.
+    """
+
+    skeleton: Skeleton
+    flip: float = 0.0
+    scale: float = 0.0
+    rotation: float = 0.0
+    shift: float = 0.0
+    hue: float = 0.0
+    saturation: float = 0.0
+    value: float = 0.0
+
+    def __call__(self, key: Array, batch: Batch) -> Batch:
+        """One draw for every example; the image becomes float in 0..1."""
+        move_key, color_key = jax.random.split(key)
+        batch = dataclasses.replace(batch, image=to_float(batch.image))
+        if self.flip or self.scale or self.rotation or self.shift:
+            batch = self._move(move_key, batch)
+        if self.hue or self.saturation or self.value:
+            batch = dataclasses.replace(
+                batch, image=self._color(color_key, batch.image)
+            )
+        return batch
+
+    def _move(self, key: Array, batch: Batch) -> Batch:
+        n, height, width = batch.image.shape[:3]
+        flip_key, scale_key, angle_key, shift_key = jax.random.split(key, 4)
+        mirrored = jax.random.bernoulli(flip_key, self.flip, (n,))
+        spread = jnp.log1p(self.scale)
+        scale = jnp.exp(
+            jax.random.uniform(scale_key, (n,), minval=-spread, maxval=spread)
+        )
+        angle = jnp.deg2rad(
+            jax.random.uniform(angle_key, (n,), minval=-1.0, maxval=1.0) * self.rotation
+        )
+        shift = jax.random.uniform(shift_key, (n, 2), minval=-1.0, maxval=1.0)
+        shift *= self.shift * jnp.array([width, height])
+        return move(batch, mirrored, scale, angle, shift, self.skeleton)
+
+    def _color(
+        self, key: Array, image: Float[Array, "b h w 3"]
+    ) -> Float[Array, "b h w 3"]:
+        draws = jax.random.uniform(key, (3, len(image)), minval=-1.0, maxval=1.0)
+        hue, saturation, value = draws * jnp.array(
+            [[self.hue], [self.saturation], [self.value]]
+        )
+        return jax.vmap(hsv_jitter)(image, 1 + hue, 1 + saturation, value)
+
+
+def to_float(image: Shaped[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+    """0..255 to 0..1; what evaluation does in place of `Augment`."""
+    return image.astype(jnp.float32) / 255
+
+
+def move(
+    batch: Batch,
+    mirrored: Shaped[Array, "b"],
+    scale: Float[Array, "b"],
+    angle: Float[Array, "b"],
+    shift: Float[Array, "b 2"],
+    skeleton: Skeleton,
+) -> Batch:
+    """Mirrors, then scales and turns about the centre, then shifts, by given draws.
+
+    Angles are in radians, clockwise as seen; shifts in pixels. Keypoints that leave the
+    canvas keep their coordinates and their visibility. What comes in from outside is
+    black and masked.
+    """
+    size = (batch.image.shape[1], batch.image.shape[2])
+    to_input = jax.vmap(_to_input, in_axes=(0, 0, 0, 0, None))(
+        mirrored, scale, angle, shift, size
+    )
+    layers = jnp.concatenate(
+        [batch.image, batch.mask[..., None].astype(batch.image.dtype)], axis=-1
+    )
+    warped = jax.vmap(lambda x, a: geometry.warp(x, a, size=size))(layers, to_input)
+    keypoints = geometry.apply(_inverse(to_input)[:, None], batch.keypoints)
+    flip = jnp.array(skeleton.flip)
+    swap = mirrored[:, None, None]
+    return dataclasses.replace(
+        batch,
+        image=warped[..., :3],
+        mask=warped[..., 3],
+        keypoints=jnp.where(swap[..., None], keypoints[:, :, flip], keypoints),
+        visibility=_exchange(batch.visibility, flip, swap),
+        scale=batch.scale * scale[:, None],
+        to_source=_product(batch.to_source, to_input),
+    )
+
+
+def _exchange(
+    visibility: Int[Array, "b p k"], flip: Int[Array, "k"], swap: Shaped[Array, "b 1 1"]
+) -> Int[Array, "b p k"]:
+    return jnp.where(swap, visibility[..., flip], visibility)
+
+
+def _to_input(
+    mirrored: Array, scale: Array, angle: Array, shift: Array, size: tuple[int, int]
+) -> Float[Array, "2 3"]:
+    """The map from the new canvas back to the old one."""
+    center = (jnp.array([size[1], size[0]], jnp.float32) - 1) / 2
+    cos, sin = jnp.cos(angle) / scale, jnp.sin(angle) / scale
+    sign = jnp.where(mirrored, -1.0, 1.0)
+    linear = jnp.array([[sign * cos, sign * sin], [-sin, cos]])
+    return jnp.concatenate(
+        [linear, (center - (linear * (center + shift)).sum(-1))[:, None]], axis=1
+    )
+
+
+def _inverse(affine: Float[Array, "b 2 3"]) -> Float[Array, "b 2 3"]:
+    a, b, c, d = (affine[:, i, j] for i in (0, 1) for j in (0, 1))
+    linear = jnp.stack([jnp.stack([d, -b], -1), jnp.stack([-c, a], -1)], 1)
+    linear /= (a * d - b * c)[:, None, None]
+    offset = -(linear * affine[:, None, :, 2]).sum(-1)
+    return jnp.concatenate([linear, offset[..., None]], axis=-1)
+
+
+def _product(
+    outer: Float[Array, "b 2 3"], inner: Float[Array, "b 2 3"]
+) -> Float[Array, "b 2 3"]:
+    linear = (outer[:, :, :2, None] * inner[:, None, :, :]).sum(2)
+    return linear.at[:, :, 2].add(outer[:, :, 2])
+
+
+def hsv_jitter(
+    image: Float[Array, "*n 3"],
+    hue: Float[Array, ""],
+    saturation: Float[Array, ""],
+    value: Float[Array, ""],
+) -> Float[Array, "*n 3"]:
+    """H' = clip(hue H), S' = clip(saturation S), V' = clip(V + value), all in 0..1.
+
+    Source: the weighted-loss DeepPose, which states value on a scale of 255.
+    """
+    h, s, v = rgb_to_hsv(image)
+    h, s = jnp.clip(h * hue, 0, 1), jnp.clip(s * saturation, 0, 1)
+    return hsv_to_rgb(h, s, jnp.clip(v + value, 0, 1))
+
+
+def rgb_to_hsv(
+    image: Float[Array, "*n 3"],
+) -> tuple[Float[Array, "*n"], Float[Array, "*n"], Float[Array, "*n"]]:
+    """Hue in [0, 1), saturation and value in 0..1; grey has hue 0, black saturation 0.
+
+    Where two channels share the maximum, blue wins over green and green over red.
+    """
+    r, g, b = image[..., 0], image[..., 1], image[..., 2]
+    high = image.max(axis=-1)
+    spread = high - image.min(axis=-1)
+    safe = jnp.where(spread > 0, spread, 1)
+    sextant = jnp.where(
+        b == high,
+        4 + (r - g) / safe,
+        jnp.where(g == high, 2 + (b - r) / safe, (g - b) / safe),
+    )
+    hue = jnp.where(spread > 0, (sextant / 6) % 1.0, 0.0)
+    return hue, jnp.where(high > 0, spread / jnp.where(high > 0, high, 1), 0.0), high
+
+
+def hsv_to_rgb(
+    hue: Float[Array, "*n"], saturation: Float[Array, "*n"], value: Float[Array, "*n"]
+) -> Float[Array, "*n 3"]:
+    """Inverse of `rgb_to_hsv`; hue 1 is red, like hue 0."""
+    offset = jnp.array([5.0, 3.0, 1.0], hue.dtype)
+    k = (offset + hue[..., None] * 6) % 6
+    ramp = jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
+    return value[..., None] * (1 - saturation[..., None] * ramp)

@@ -1,0 +1,227 @@
+"""Checkpoints of a run: latest and best kept, checked on reading, by Orbax."""
+
+import dataclasses
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from jaxtyping import Array, PyTree, UInt32
+from orbax.checkpoint import checkpoint_managers
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """What is kept of a run.
+
+    Attributes:
+        every: steps between checkpoints; the last step of a run is kept as well.
+        keep: number of latest checkpoints.
+        best: metric, such as `test/PCK@0.2`, whose best checkpoint is kept beside them.
+        largest: a larger metric is better.
+    """
+
+    every: int
+    keep: int = 2
+    best: str
+    largest: bool = True
+
+    def score(self, metrics: Mapping[str, float]) -> float:
+        """Larger is better; an undefined metric is worst."""
+        value = metrics[self.best] if self.largest else -metrics[self.best]
+        return value if np.isfinite(value) else -np.inf
+
+    def check(self, names: set[str]) -> None:
+        """Raises: ValueError unless the watched evaluations measure `best`."""
+        if self.best not in names:
+            raise ValueError(
+                f"checkpoints.best={self.best!r} is not measured during training; choose "
+                f"one of {', '.join(sorted(names))}"
+            )
+
+
+class Store:
+    """The checkpoints of one workdir.
+
+    Saving copies the state and writes in the background; a checkpoint appears under its
+    step number only when it is complete.
+    """
+
+    def __init__(self, workdir: pathlib.Path, spec: Checkpoints, *, read_only=False):
+        self._spec = spec
+        self.path = workdir / "checkpoints"
+        policies = checkpoint_managers.preservation_policy
+        self._manager = ocp.CheckpointManager(
+            self.path.absolute(),
+            options=ocp.CheckpointManagerOptions(
+                best_fn=spec.score,
+                preservation_policy=policies.AnyPreservationPolicy(
+                    [
+                        policies.LatestN(spec.keep),
+                        policies.BestN(
+                            get_metric_fn=spec.score,
+                            n=1,
+                            keep_checkpoints_without_metrics=False,
+                        ),
+                    ]
+                ),
+                create=not read_only,
+                read_only=read_only,
+                cleanup_tmp_directories=not read_only,
+            ),
+        )
+
+    def steps(self) -> list[int]:
+        return sorted(self._manager.all_steps())
+
+    def save(self, state: Any, metrics: Mapping[str, float] | None) -> None:
+        """Writes the state under its step number, unless that step is there already.
+
+        Args:
+            metrics: of the watched evaluations at this step; None if there was none.
+        Raises: OSError if this or the previous checkpoint could not be written.
+        """
+        step = int(state.step)
+        if step in self.steps():
+            return
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(state),
+            facts=ocp.args.JsonSave({"digest": _digest(state)}),
+        )
+        with _writing(self.path):
+            self._manager.save(step, args=items, metrics=metrics and dict(metrics))
+
+    def check_space(self, abstract: PyTree) -> None:
+        """Raises: OSError if the disk has no room for the checkpoints to come."""
+        one = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(abstract))
+        # The latest ones, the best one, and one being written.
+        missing = max(self._spec.keep + 2 - len(self.steps()), 1)
+        free = shutil.disk_usage(self.path.parent).free
+        if free < one * missing:
+            raise OSError(
+                f"{self.path} has {free / 1e9:.1f} GB free and needs "
+                f"{one * missing / 1e9:.1f} GB for {missing} checkpoints; free space, "
+                "choose another --workdir, or lower checkpoints.keep"
+            )
+
+    def finish(self) -> None:
+        """Waits until everything is on disk. Raises: as `save`."""
+        with _writing(self.path):
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        self._manager.close()
+
+    def resume(self, abstract: PyTree) -> PyTree | None:
+        """The newest checkpoint that can be read; broken newer ones are deleted.
+
+        Args:
+            abstract: shapes, dtypes and shardings of the state.
+        Returns: None if the workdir has no checkpoint at all.
+        Raises: ValueError if it has some and none can be read.
+        """
+        for step in reversed(steps := self.steps()):
+            try:
+                state = self.restore(step, abstract)
+            except ValueError as error:
+                print(f"{error}\ngoing back to the one before it", flush=True)
+                continue
+            for broken in (s for s in steps if s > step):
+                self._manager.delete(broken)
+            return state
+        if steps:
+            raise ValueError(
+                f"none of the checkpoints {steps} in {self.path} can be read; choose "
+                "another --workdir, or delete that folder to start anew"
+            )
+        return None
+
+    def restore(self, step: int, abstract: PyTree) -> PyTree:
+        """Raises: ValueError if the checkpoint is missing, damaged or of another shape."""
+        if step not in self.steps():
+            raise ValueError(f"{self.path} has no step {step}; it has {self.steps()}")
+        try:
+            items = self._manager.restore(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardRestore(abstract),
+                    facts=ocp.args.JsonRestore(),
+                ),
+            )
+        except Exception as error:
+            raise ValueError(
+                f"checkpoint {self.path / str(step)} cannot be read: {error}"
+            ) from error
+        if _digest(items.state) != items.facts["digest"]:
+            raise ValueError(
+                f"checkpoint {self.path / str(step)} has changed since it was written "
+                "(its digest differs)"
+            )
+        return items.state
+
+    def choose(self, which: str) -> list[int]:
+        """Steps named by `latest`, `best`, `all` or a number.
+
+        Raises: ValueError if there is no such checkpoint.
+        """
+        steps = self.steps()
+        if not steps:
+            raise ValueError(f"{self.path} has no checkpoint; train first")
+        if which == "all":
+            return steps
+        if which == "latest":
+            return steps[-1:]
+        if which == "best":
+            best = self._manager.best_step()
+            return steps[-1:] if best is None else [best]
+        if not which.isdecimal() or int(which) not in steps:
+            raise ValueError(
+                f"--checkpoint={which} is not there; choose latest, best, all or one of "
+                f"{steps}"
+            )
+        return [int(which)]
+
+
+class _writing:
+    """Says what to do when a checkpoint cannot be written."""
+
+    def __init__(self, path: pathlib.Path):
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind, error, trace) -> None:
+        if error is not None and isinstance(error, Exception):
+            raise OSError(
+                f"a checkpoint could not be written to {self._path} "
+                f"({type(error).__name__}: {str(error)[:300]}); free space or mend the "
+                "disk and run the same command again: it goes on from the last complete "
+                "checkpoint"
+            ) from error
+
+
+@jax.jit
+def _checksums(state: PyTree) -> UInt32[Array, "leaves"]:
+    """One number a leaf that changes with any single changed word.
+
+    Words are multiplied by odd numbers, so that no change of one word gives a sum of 0
+    modulo 2^32, and added as integers, so that every number of devices agrees.
+    """
+
+    def checksum(leaf: Array) -> UInt32[Array, ""]:
+        words = jax.lax.bitcast_convert_type(leaf.ravel(), _WORDS[leaf.dtype.itemsize])
+        odd = 2 * jnp.arange(words.size, dtype=jnp.uint32) + 1
+        return (words.astype(jnp.uint32).ravel() * odd).sum(dtype=jnp.uint32)
+
+    return jnp.stack([checksum(leaf) for leaf in jax.tree.leaves(state)])
+
+
+_WORDS = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}
+
+
+def _digest(state: PyTree) -> list[int]:
+    return np.asarray(_checksums(state)).tolist()

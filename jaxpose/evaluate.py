@@ -1,0 +1,149 @@
+"""A split to poses in source pixels, to tables."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import PyTree, UInt8
+from tqdm import tqdm
+
+from jaxpose import data, devices, draw, predict
+from jaxpose.skeletons import Skeleton
+from jaxpose.types import Annotations, Batch, Learner, Metric, Poses, Table
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Eval:
+    """What to measure on one split.
+
+    Attributes:
+        data: the split, and how its canvases are cut.
+        metrics: each gives a table.
+        mirror: average each prediction with that for the mirrored canvas.
+        watch: also evaluate during training, not only on demand.
+    """
+
+    data: data.Data
+    metrics: tuple[Metric, ...]
+    mirror: bool = False
+    watch: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """One checkpoint on one split."""
+
+    tables: tuple[Table, ...]
+    poses: Poses
+    annotations: Annotations
+
+    def headline(self, split: str) -> dict[str, float]:
+        """`split/metric` -> mean, for logs and for choosing the best checkpoint."""
+        return {f"{split}/{table.name}": table.mean for table in self.tables}
+
+
+# Examples whose predictions are drawn at every evaluation.
+PICTURES = 12
+
+
+class Evaluator:
+    """One split, opened once, with its compiled prediction."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: Eval,
+        learner: Learner,
+        mesh: Mesh,
+        *,
+        batch_size: int,
+        data_dir: str,
+        manual_dir: str,
+    ) -> None:
+        self.name = name
+        self.spec = spec
+        self.skeleton = spec.data.skeleton
+        self.examples = spec.data.open(data_dir, manual_dir)
+        self._mesh = mesh
+        self._batch_size = batch_size
+        self._predict = compile_predict(
+            learner, mesh, mirror=self.skeleton if spec.mirror else None
+        )
+
+    def run(self, state: PyTree) -> Result:
+        """Poses of everybody in the split, and every metric of them."""
+        poses = self._poses(state)
+        annotations = self.examples.annotations()
+        tables = tuple(
+            metric(poses, annotations, self.skeleton) for metric in self.spec.metrics
+        )
+        return Result(tables=tables, poses=poses, annotations=annotations)
+
+    def picture(self, result: Result) -> UInt8[np.ndarray, "h w 3"]:
+        """Truth beside prediction for examples spread over the split, always the same."""
+        rows = np.linspace(0, len(self.examples) - 1, min(PICTURES, len(self.examples)))
+        return draw.contact_sheet([self._tile(result, int(row)) for row in rows])
+
+    def _tile(self, result: Result, row: int) -> UInt8[np.ndarray, "h w 3"]:
+        people = self.examples.people
+        return draw.side_by_side(
+            people.photographs.image(int(people.record[row])),
+            people.keypoints[row],
+            people.visibility[row],
+            np.asarray(result.poses.keypoints[row, 0]),
+            self.skeleton,
+        )
+
+    def _poses(self, state: PyTree) -> Poses:
+        batches = self.examples.eval_batches(
+            batch_size=self._batch_size, part=devices.local_rows(self._batch_size)
+        )
+        parts = []
+        count = -(-len(self.examples) // self._batch_size)
+        for batch in tqdm(
+            batches, total=count, desc=self.name, leave=False, disable=None
+        ):
+            poses = self._predict(state, devices.put_batch(batch, self._mesh))
+            # Replicated, so that every process holds the whole split.
+            parts.append(jax.tree.map(np.asarray, poses))
+        everyone = jax.tree.map(lambda *x: np.concatenate(x), *parts)
+        return jax.tree.map(lambda x: x[: len(self.examples)], everyone)
+
+
+def compile_predict(
+    learner: Learner, mesh: Mesh, *, mirror: Skeleton | None
+) -> Callable[[PyTree, Batch], Poses]:
+    """`predict.predict` as one program over the mesh."""
+
+    def poses(state: PyTree, batch: Batch) -> Poses:
+        return predict.predict(learner, state, batch, mirror=mirror)
+
+    return devices.data_parallel(poses, mesh)
+
+
+def open_evals(
+    evals: Mapping[str, Eval], learner: Learner, mesh: Mesh, **where: Any
+) -> dict[str, Evaluator]:
+    """An evaluator for each named split."""
+    return {
+        name: Evaluator(name, spec, learner, mesh, **where)
+        for name, spec in evals.items()
+    }
+
+
+def format_table(table: Table) -> str:
+    """Names above numbers, the mean last, the convention below."""
+    names = [*table.values, "Mean", *table.extra]
+    numbers = [*table.values.values(), table.mean, *table.extra.values()]
+    # Percentages read best with one decimal, squared errors with five.
+    digits = 1 if max(map(abs, numbers), default=0) > 1 else 5
+    cells = [f"{number:.{digits}f}" for number in numbers]
+    widths = [max(len(a), len(b)) for a, b in zip(names, cells, strict=True)]
+    lines = [
+        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+        for row in (names, cells)
+    ]
+    return "\n".join([table.name, *lines, table.convention])

@@ -1,0 +1,66 @@
+"""One trainable network as arrays: the only file that calls Flax's apply."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import optax
+from flax import linen as nn
+from jaxtyping import Array, PyTree
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """What of a network changes in training."""
+
+    params: Any
+    batch_stats: Any
+    opt_state: optax.OptState
+
+
+def create(
+    key: Array,
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    *inputs: Array,
+) -> Network:
+    """Fresh parameters for inputs of these shapes."""
+    variables = model.init(key, *inputs, train=False)
+    params = variables["params"]
+    return Network(params, variables.get("batch_stats", {}), optimizer.init(params))
+
+
+def apply(
+    model: nn.Module, params: PyTree, batch_stats: PyTree, key: Array, *inputs: Array
+) -> tuple[PyTree, PyTree]:
+    """Outputs in training mode, and the running statistics after them.
+
+    Args:
+        key: randomness of dropout.
+    """
+    outputs, updated = model.apply(
+        {"params": params, "batch_stats": batch_stats},
+        *inputs,
+        train=True,
+        mutable=["batch_stats"],
+        rngs={"dropout": key},
+    )
+    return outputs, updated.get("batch_stats", {})
+
+
+def predict(model: nn.Module, network: Network, *inputs: Array) -> PyTree:
+    """Outputs in inference mode."""
+    variables = {"params": network.params, "batch_stats": network.batch_stats}
+    return model.apply(variables, *inputs, train=False)
+
+
+def update(
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    grads: PyTree,
+    batch_stats: PyTree,
+) -> Network:
+    """One step of the optimizer."""
+    updates, opt_state = optimizer.update(grads, network.opt_state, network.params)
+    return Network(optax.apply_updates(network.params, updates), batch_stats, opt_state)

@@ -1,0 +1,60 @@
+"""Gradient descent on one network."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from jaxtyping import Array, Float, Int, PyTree
+
+from jaxpose.learners import network
+from jaxpose.types import Batch, Metrics, Objective
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class State:
+    step: Int[Array, ""]
+    pose: network.Network
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Supervised:
+    """Follows the gradient of one objective on one network.
+
+    Attributes:
+        model: image in, raw outputs out.
+        objective: what the outputs mean.
+        optimizer: a state field named `learning_rate` is logged.
+    """
+
+    model: nn.Module
+    objective: Objective
+    optimizer: optax.GradientTransformation
+
+    def init(self, key: Array, batch: Batch) -> State:
+        pose = network.create(key, self.model, self.optimizer, batch.image)
+        return State(jnp.zeros((), jnp.int32), pose)
+
+    def train_step(
+        self, state: State, batch: Batch, key: Array
+    ) -> tuple[State, Metrics]:
+        targets = self.objective.targets(batch, state.step)
+
+        def loss_of(params: PyTree):
+            outputs, batch_stats = network.apply(
+                self.model, params, state.pose.batch_stats, key, batch.image
+            )
+            loss, metrics = self.objective.loss(outputs, targets)
+            return loss, (batch_stats, metrics)
+
+        grads, (batch_stats, metrics) = jax.grad(loss_of, has_aux=True)(
+            state.pose.params
+        )
+        pose = network.update(state.pose, self.optimizer, grads, batch_stats)
+        metrics["learning_rate"] = optax.tree.get(pose.opt_state, "learning_rate")
+        return State(state.step + 1, pose), metrics
+
+    def outputs(self, state: State, image: Float[Array, "b h w 3"]) -> PyTree:
+        return network.predict(self.model, state.pose, image)

@@ -1,0 +1,248 @@
+"""The loop: a batch, a step, and now and then a line, an evaluation, a checkpoint."""
+
+import dataclasses
+import pathlib
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
+from jaxtyping import Array, Int, PyTree
+
+from jaxpose import augment as augments
+from jaxpose import checkpoint, devices, evaluate, journal, records
+from jaxpose import data as datas
+from jaxpose.types import Batch, Learner, Metrics
+
+Augmentation = Callable[[Array, Batch], Batch]
+TrainStep = Callable[[PyTree, Batch], tuple[PyTree, Metrics]]
+
+
+def train(
+    *,
+    workdir: pathlib.Path,
+    learner: Learner,
+    data: datas.Data,
+    augment: Augmentation,
+    evals: Mapping[str, evaluate.Eval],
+    checkpoints: checkpoint.Checkpoints,
+    seed: int,
+    batch_size: int,
+    num_steps: int,
+    log_every: int,
+    eval_every: int,
+    data_dir: str,
+    manual_dir: str,
+) -> PyTree:
+    """Trains from the newest checkpoint of `workdir`, or from scratch, to `num_steps`.
+
+    A run that was stopped, killed or extended goes on bit for bit as if it had not been:
+    the step number decides batch, augmentation, dropout and learning rate.
+
+    Args:
+        batch_size: examples a step, over all devices of all processes.
+        log_every: steps between lines.
+        eval_every: steps between the evaluations that watch the run.
+        data_dir: where prepared data sets stand.
+        manual_dir: where originals lie that a person put there.
+    Returns: the last state.
+    Raises:
+        ValueError: for settings that cannot work, before anything long starts.
+        FloatingPointError: when a loss is not finite.
+        OSError: when a checkpoint cannot be written.
+    """
+    mesh = devices.mesh()
+    devices.check_batch_size(batch_size, mesh)
+    watched = {name: spec for name, spec in evals.items() if spec.watch}
+    where = {"data_dir": data_dir, "manual_dir": manual_dir}
+    examples = data.open(**where)
+    evaluators = evaluate.open_evals(
+        watched, learner, mesh, batch_size=batch_size, **where
+    )
+    store = checkpoint.Store(workdir, checkpoints)
+    state = _start(learner, examples, mesh, seed, store)
+    start = int(state.step)
+    loop = _Loop(
+        step=train_step(learner, augment, seed, mesh),
+        mesh=mesh,
+        people=examples.people,
+        evaluators=evaluators,
+        store=store,
+        every={"line": log_every, "eval": eval_every, "save": checkpoints.every},
+        journal=journal.Journal(workdir, start=start, stop=num_steps),
+    )
+    batches = examples.train_batches(
+        seed=seed,
+        batch_size=batch_size,
+        start=start,
+        stop=num_steps,
+        part=devices.local_rows(batch_size),
+    )
+    try:
+        return loop.run(state, batches, stop=num_steps)
+    finally:
+        loop.journal.close()
+        store.close()
+
+
+def train_step(
+    learner: Learner, augment: Augmentation, seed: int, mesh: Mesh
+) -> TrainStep:
+    """Augmentation, targets, loss and update as one compiled program."""
+
+    def step(state: PyTree, batch: Batch) -> tuple[PyTree, Metrics]:
+        key = jax.random.fold_in(jax.random.key(seed), state.step)
+        augment_key, learner_key = jax.random.split(key)
+        return learner.train_step(state, augment(augment_key, batch), learner_key)
+
+    return devices.data_parallel(step, mesh, donate=True)
+
+
+def init_state(learner: Learner, batch: Batch, seed: int) -> PyTree:
+    """Fresh parameters, from shapes of a batch and a seed."""
+    batch = dataclasses.replace(batch, image=augments.to_float(batch.image))
+    # No step folds this number in, so that no step repeats the randomness of the start.
+    return learner.init(jax.random.fold_in(jax.random.key(seed), 2**32 - 1), batch)
+
+
+def abstract_state(learner: Learner, batch: Batch, mesh: Mesh) -> PyTree:
+    """Shapes, dtypes and shardings of the state, without computing it."""
+    shapes = jax.eval_shape(lambda batch: init_state(learner, batch, 0), batch)
+    where = devices.replicated(mesh)
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), shapes
+    )
+
+
+def _start(
+    learner: Learner,
+    examples: datas.Examples,
+    mesh: Mesh,
+    seed: int,
+    store: checkpoint.Store,
+) -> PyTree:
+    """The newest checkpoint, or a fresh state."""
+    batch = examples.load(np.array([0]))
+    abstract = abstract_state(learner, batch, mesh)
+    store.check_space(abstract)
+    state = store.resume(abstract)
+    if state is not None:
+        return state
+    return jax.device_put(init_state(learner, batch, seed), devices.replicated(mesh))
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Loop:
+    """One session of a run; the state is passed along, never kept."""
+
+    step: TrainStep
+    mesh: Mesh
+    people: records.People
+    evaluators: Mapping[str, evaluate.Evaluator]
+    store: checkpoint.Store
+    every: Mapping[str, int]
+    journal: journal.Journal
+
+    def run(self, state: PyTree, batches: Iterator[Batch], *, stop: int) -> PyTree:
+        recent: list[Metrics] = []
+        with _StopSignal() as signals:
+            for step in range(int(state.step) + 1, stop + 1):
+                batch = self._next(batches)
+                state, metrics = self.step(state, devices.put_batch(batch, self.mesh))
+                recent.append(metrics)
+                # Waiting here keeps one step in flight: more of them gain nothing, and
+                # on CPU devices their collectives can wait for each other for ever.
+                self._check_finite(step, metrics, np.asarray(batch.index))
+                self.journal.stepped(len(batch.index) * jax.process_count())
+                leaving = signals.received(step)
+                self._housekeep(state, step, recent, final=leaving or step == stop)
+                if leaving:
+                    self.journal.say(
+                        f"stopped by a signal; step {step} is saved, and the same "
+                        "command goes on from there"
+                    )
+                    break
+        self.store.finish()
+        return state
+
+    def _next(self, batches: Iterator[Batch]) -> Batch:
+        before = time.perf_counter()
+        batch = next(batches)
+        self.journal.waited(time.perf_counter() - before)
+        return batch
+
+    def _check_finite(
+        self, step: int, metrics: Metrics, rows: Int[np.ndarray, "b"]
+    ) -> None:
+        loss = float(metrics["loss"])
+        if np.isfinite(loss):
+            return
+        names = "\n  ".join(f"{row}: {self.people.describe(row)}" for row in rows)
+        raise FloatingPointError(
+            f"the loss of step {step} is {loss}. Its batch held\n  {names}\n"
+            f"Checkpoints {self.store.steps()} are intact; lower the learning rate or "
+            "mend these records, and start again"
+        )
+
+    def _housekeep(
+        self, state: PyTree, step: int, recent: list[Metrics], *, final: bool
+    ) -> None:
+        """What is due after a step, evaluation before checkpoint."""
+
+        def due(what: str) -> bool:
+            return final or step % self.every[what] == 0
+
+        if due("line"):
+            self.journal.train(step, _mean(recent))
+            recent.clear()
+        if not (due("eval") or due("save")):
+            return
+        with self.journal.paused():
+            headline = self._evaluate(state, step) if due("eval") else None
+            self.store.save(state, headline)
+
+    def _evaluate(self, state: PyTree, step: int) -> dict[str, float]:
+        headline: dict[str, float] = {}
+        for name, evaluator in self.evaluators.items():
+            result = evaluator.run(state)
+            headline |= result.headline(name)
+            self.journal.picture(step, name, evaluator.picture(result))
+        self.journal.scalars(step, headline)
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in headline.items())
+        self.journal.say(f"step {step}  {numbers}")
+        return headline
+
+
+def _mean(metrics: Sequence[Metrics]) -> dict[str, float]:
+    values = jax.device_get(list(metrics))
+    return {name: float(np.mean([v[name] for v in values])) for name in values[0]}
+
+
+class _StopSignal:
+    """Turns SIGTERM and the first Ctrl-C into a question that the loop asks."""
+
+    def __enter__(self) -> Self:
+        self._asked = False
+        self._before = {
+            number: signal.signal(number, self._note)
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: object) -> None:
+        self._asked = True
+        signal.signal(number, self._before[signal.Signals(number)])
+
+    def received(self, step: int) -> bool:
+        if jax.process_count() == 1:
+            return self._asked
+        # Every process must leave at the same step: JAX agrees on one.
+        return multihost_utils.reached_preemption_sync_point(step)
