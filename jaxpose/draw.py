@@ -92,7 +92,8 @@ def letterbox(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Fits the whole picture into (height, width) pixels, centred on dark grey."""
     factor = min(size[0] / image.shape[0], size[1] / image.shape[1])
-    height, width = (max(1, round(n * factor)) for n in image.shape[:2])
+    height = max(1, round(image.shape[0] * factor))
+    width = max(1, round(image.shape[1] * factor))
     tile = np.full((*size, 3), 48, np.uint8)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     tile[top : top + height, left : left + width] = _resize(image, (height, width))
@@ -127,7 +128,8 @@ def _draw_person(
     canvas: np.ndarray, points: np.ndarray, seen: np.ndarray, skeleton: Skeleton
 ) -> None:
     extent = np.linalg.norm(np.ptp(points[seen > 0], axis=0))
-    width = float(np.clip(extent / 70, 1.5, max(min(canvas.shape[:2]) / 90, 1.5)))
+    thickest = max(1.5, math.sqrt(canvas.shape[0] * canvas.shape[1]) / 100)
+    width = float(np.clip(extent / 70, 1.5, thickest))
     limbs = [limb for limb in skeleton.limbs if seen[list(limb)].all()]
     # Dark edges first, of all limbs: they must not cut through another limb's colour.
     for grow, edge in (1.6, True), (0.0, False):
@@ -135,7 +137,7 @@ def _draw_person(
             color = BLACK if edge else limb_color(skeleton, limb)
             _line(canvas, points[limb[0]], points[limb[1]], color, width + grow)
     for k in np.flatnonzero(seen):
-        color = limb_color(skeleton, [k])
+        color = limb_color(skeleton, [int(k)])
         _disc(canvas, points[k], BLACK, 1.3 * width + 1.4)
         _disc(canvas, points[k], WHITE if seen[k] > 1 else color, 1.3 * width + 0.6)
         _disc(canvas, points[k], color if seen[k] > 1 else BLACK, 1.3 * width - 0.6)
@@ -147,8 +149,8 @@ def _line(canvas, start, end, color: Color, width: float) -> None:
 
 
 def _disc(canvas, center, color: Color, radius: float) -> None:
-    radius = round(radius * 2**SHIFT)
-    cv2.circle(canvas, _fixed(center), radius, color, cv2.FILLED, cv2.LINE_AA, SHIFT)
+    fixed = round(radius * 2**SHIFT)
+    cv2.circle(canvas, _fixed(center), fixed, color, cv2.FILLED, cv2.LINE_AA, SHIFT)
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:

@@ -42,7 +42,7 @@ def pose_features(
     Gaussian of the first `train` people, relative to the photograph. The complete
     pose is then centred and divided by its Euclidean norm, in pixels, so that a weight
     cares neither where the photographer put the person nor how large. Keypoints that no
-    training person has are left out. A person with nothing labeled is nan; one whose
+    training person has are left out. A person with no other labeled is nan; one whose
     keypoints coincide is 0.
 
     Source: Kendall's pre-shapes; rotation stays, since upside down is rare.
@@ -102,10 +102,7 @@ class Rarity:
 
     def __post_init__(self) -> None:
         if self.components < 1 or not self.bandwidth > 0:
-            raise ValueError(
-                f"components={self.components}, bandwidth={self.bandwidth}: both must "
-                "be positive"
-            )
+            raise ValueError(f"{self}: components and bandwidth must be positive")
         if self.bounds and not 0 < self.bounds[0] < 1 < self.bounds[1] < np.inf:
             raise ValueError(
                 f"bounds={self.bounds} must be finite, positive and enclose the mean "
@@ -141,8 +138,8 @@ class Rarity:
         Raises: ValueError as for weights, counting people over all photographs, those
             of the query after those of training; also if a size is missing.
         """
-        both = zip(_people(train), _people(query), strict=True)
-        keypoints, visibility, size = (np.concatenate(pair) for pair in both)
+        pairs = zip(_people(train), _people(query), strict=True)
+        keypoints, visibility, size = (np.concatenate(pair) for pair in pairs)
         n = train.visibility[..., 0].size
         features = self._features(keypoints, visibility, size, n)
         density = self._density(features[:n], features[n:])
@@ -153,8 +150,9 @@ class Rarity:
         _require(np.isfinite(keypoints).all(-1) | ~labeled, keypoints, "be finite")
         _require(size > 0, size, "be positive (height, width)")
         if not labeled[:train].any():
-            raise ValueError(f"none of {train} training poses has a labeled keypoint")
-        return self.features(keypoints.astype(np.float64), labeled, size, train)
+            raise ValueError(f"{train} training poses without one labeled keypoint")
+        features = self.features(keypoints.astype(np.float64), labeled, size, train)
+        return np.where(np.any(labeled, axis=1, keepdims=True), features, np.nan)
 
     def _density(self, fitted: np.ndarray, queried: np.ndarray) -> np.ndarray:
         known = np.isfinite(queried).all(1)
@@ -171,8 +169,7 @@ class Rarity:
 def original(*, bandwidth: float = 0.6) -> Rarity:
     """Weights as in WeightedLoss DeepPose, whose command line sets the bandwidth.
 
-    Missing coordinates are 0 and weights have neither bounds nor mean 1, so that they
-    follow missing keypoints and change the effective learning rate.
+    They follow missing keypoints and, without mean 1, change the learning rate.
     """
     return Rarity(features=original_features, bandwidth=bandwidth, bounds=None)
 
@@ -200,9 +197,9 @@ def kernel_log_density(
     density = neighbors.KernelDensity(
         kernel="exponential", bandwidth=bandwidth, leaf_size=400
     ).fit(pca.transform(fitted))
-    return (
-        density.score_samples(pca.transform(queried)) if len(queried) else queried[:, 0]
-    )
+    if len(queried) == 0:
+        return np.zeros(0)
+    return density.score_samples(pca.transform(queried))
 
 
 def weights(
@@ -261,15 +258,13 @@ def _expect(
     mean: Float[np.ndarray, "d"],
     covariance: Float[np.ndarray, "d d"],
 ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "d d"]]:
-    """Rows with nan replaced by expectations, and their summed conditional covariance.
-
-    Rows that miss the same coordinates share one small linear system.
-    """
+    """Rows with nan replaced by expectations, and their summed conditional covariance."""
     complete, uncertainty = values.copy(), np.zeros_like(covariance)
     patterns, group, count = np.unique(
         np.isnan(values), axis=0, return_inverse=True, return_counts=True
     )
     order = np.argsort(group, kind="stable")
+    # Rows that miss the same coordinates share one small linear system.
     for missing, rows in zip(patterns, np.split(order, np.cumsum(count)[:-1])):
         gone, seen = np.flatnonzero(missing), np.flatnonzero(~missing)
         across = covariance[np.ix_(seen, gone)]
