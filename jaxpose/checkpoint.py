@@ -31,12 +31,12 @@ class Checkpoints:
     largest: bool = True
 
     def score(self, metrics: Mapping[str, float]) -> float:
-        """Larger is better; an undefined metric is worst."""
-        value = metrics[self.best] if self.largest else -metrics[self.best]
+        """Larger is better; worst is what was not measured, or not a number."""
+        value = metrics.get(self.best, np.nan) * (1 if self.largest else -1)
         return value if np.isfinite(value) else -np.inf
 
     def check(self, names: set[str]) -> None:
-        """Raises: ValueError unless the watched evaluations measure `best`."""
+        """Raises: ValueError if training does not measure `best`."""
         if self.best not in names:
             raise ValueError(
                 f"checkpoints.best={self.best!r} is not measured during training; choose "
@@ -62,11 +62,7 @@ class Store:
                 preservation_policy=policies.AnyPreservationPolicy(
                     [
                         policies.LatestN(spec.keep),
-                        policies.BestN(
-                            get_metric_fn=spec.score,
-                            n=1,
-                            keep_checkpoints_without_metrics=False,
-                        ),
+                        policies.BestN(get_metric_fn=spec.score, n=1),
                     ]
                 ),
                 create=not read_only,
@@ -78,11 +74,11 @@ class Store:
     def steps(self) -> list[int]:
         return sorted(self._manager.all_steps())
 
-    def save(self, state: Any, metrics: Mapping[str, float] | None) -> None:
+    def save(self, state: Any, metrics: Mapping[str, float]) -> None:
         """Writes the state under its step number, unless that step is there already.
 
         Args:
-            metrics: of the watched evaluations at this step; None if there was none.
+            metrics: of the watched evaluations at this step, if there were any.
         Raises: OSError if this or the previous checkpoint could not be written.
         """
         step = int(state.step)
@@ -93,7 +89,7 @@ class Store:
             facts=ocp.args.JsonSave({"digest": _digest(state)}),
         )
         with _writing(self.path):
-            self._manager.save(step, args=items, metrics=metrics and dict(metrics))
+            self._manager.save(step, args=items, metrics={"step": step, **metrics})
 
     def check_space(self, abstract: PyTree) -> None:
         """Raises: OSError if the disk has no room for the checkpoints to come."""
@@ -176,8 +172,7 @@ class Store:
         if which == "latest":
             return steps[-1:]
         if which == "best":
-            best = self._manager.best_step()
-            return steps[-1:] if best is None else [best]
+            return [self._manager.best_step()]
         if not which.isdecimal() or int(which) not in steps:
             raise ValueError(
                 f"--checkpoint={which} is not there; choose latest, best, all or one of "

@@ -233,7 +233,11 @@ def canvas(
     to_canvas = geometry.stretch(box, canvas_size)
     shrink = 1 / max(to_canvas[0, 0], to_canvas[1, 1])
     factor = max((f for f in (2, 4, 8) if antialias and shrink >= f), default=1)
-    image = _decode(jpeg, factor, size)
+    image = records.decode(jpeg, factor)
+    if image.shape[:2] != tuple(-(-int(side) // factor) for side in size):
+        raise ValueError(
+            f"decoded at 1/{factor} it is {image.shape[:2]}, the record says {tuple(size)}"
+        )
     cut = cv2.warpAffine(
         image,
         geometry.compose(to_canvas, _enlarge(factor)),
@@ -248,32 +252,6 @@ def canvas(
 def _enlarge(factor: int) -> Float[np.ndarray, "2 3"]:
     """Maps pixels of an image decoded at 1 / factor to pixels of the full one."""
     return np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2]])
-
-
-_REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-
-
-def _decode(
-    jpeg: bytes, factor: int, size: Int[np.ndarray, "2"]
-) -> UInt8[np.ndarray, "h w 3"]:
-    # Annotations are in the stored orientation, whatever a camera wrote beside it.
-    flags = _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
-    if image is None:
-        raise ValueError(
-            f"{len(jpeg)} bytes are not a JPEG that can be decoded; repair the original "
-            "and delete the prepared data set, and the next run builds it again"
-        )
-    if image.shape[:2] != tuple(-(-int(side) // factor) for side in size):
-        raise ValueError(
-            f"decoded at 1/{factor} it is {image.shape[:2]}, the record says {tuple(size)}"
-        )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _inside(

@@ -47,6 +47,8 @@ class Result:
 
 # Examples whose predictions are drawn at every evaluation.
 PICTURES = 12
+# (height, width) of a picture in the sheet.
+TILE = (320, 240)
 
 
 class Evaluator:
@@ -85,16 +87,23 @@ class Evaluator:
     def picture(self, result: Result) -> UInt8[np.ndarray, "h w 3"]:
         """Truth beside prediction for examples spread over the split, always the same."""
         rows = np.linspace(0, len(self.examples) - 1, min(PICTURES, len(self.examples)))
-        return draw.contact_sheet([self._tile(result, int(row)) for row in rows])
+        tiles = [self._tile(result, int(row)) for row in rows]
+        return draw.contact_sheet(tiles, columns=4)
 
     def _tile(self, result: Result, row: int) -> UInt8[np.ndarray, "h w 3"]:
         people = self.examples.people
+        image = people.photographs.image(int(people.record[row]))
+
+        def draw_pose(keypoints, visibility) -> UInt8[np.ndarray, "h w 3"]:
+            drawn = draw.draw_people(
+                image, keypoints[None], visibility[None], self.skeleton
+            )
+            return draw.letterbox(drawn, TILE)
+
+        predicted = np.asarray(result.poses.keypoints[row, 0])
         return draw.side_by_side(
-            people.photographs.image(int(people.record[row])),
-            people.keypoints[row],
-            people.visibility[row],
-            np.asarray(result.poses.keypoints[row, 0]),
-            self.skeleton,
+            draw_pose(people.keypoints[row], people.visibility[row]),
+            draw_pose(predicted, np.full(len(predicted), 2, np.int32)),
         )
 
     def _poses(self, state: PyTree) -> Poses:

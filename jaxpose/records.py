@@ -43,11 +43,32 @@ class Photographs:
             return self.splits[split][number]["image"]
 
     def image(self, record: int) -> UInt8[np.ndarray, "h w 3"]:
-        """RGB. Raises: as `jpeg`."""
-        jpeg = np.frombuffer(self.jpeg(record), np.uint8)
-        # Annotations are in the stored orientation, whatever a camera wrote beside it.
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        return np.ascontiguousarray(cv2.imdecode(jpeg, flags)[..., ::-1])
+        """RGB. Raises: as `jpeg` and `decode`."""
+        return decode(self.jpeg(record))
+
+
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+
+
+def decode(jpeg: bytes, factor: int = 1) -> UInt8[np.ndarray, "h w 3"]:
+    """RGB at 1 / factor of its size, rounded up.
+
+    Raises: ValueError if the bytes are no JPEG that can be decoded.
+    """
+    # Annotations are in the stored orientation, whatever a camera wrote beside it.
+    flags = _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
+    if image is None:
+        raise ValueError(
+            f"{len(jpeg)} bytes are not a JPEG that can be decoded; repair the original "
+            "and delete the prepared data set, and the next run builds it again"
+        )
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

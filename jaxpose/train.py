@@ -202,7 +202,7 @@ class _Loop:
         if not (due("eval") or due("save")):
             return
         with self.journal.paused():
-            headline = self._evaluate(state, step) if due("eval") else None
+            headline = self._evaluate(state, step) if due("eval") else {}
             self.store.save(state, headline)
 
     def _evaluate(self, state: PyTree, step: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 import jax
-from absl import app
+from absl import app, logging
 from ml_collections import ConfigDict
 
 from jaxpose import config as configs
@@ -68,7 +68,7 @@ def config_name(argv: Sequence[str]) -> str:
 
 
 def start_devices(distributed: str | None) -> None:
-    """Joins the other processes, and keeps compiled programs for the next start.
+    """Joins the other processes, quietens the log, caches compiled programs.
 
     Args:
         distributed: None for one process, `auto`, or ADDRESS:PORT,COUNT,INDEX.
@@ -78,6 +78,8 @@ def start_devices(distributed: str | None) -> None:
     elif distributed:
         address, count, index = distributed.split(",")
         jax.distributed.initialize(address, int(count), int(index))
+    # Orbax tells every detail of every checkpoint.
+    logging.set_verbosity(logging.WARNING)
     cache = pathlib.Path.home() / ".cache" / "jaxpose" / "programs"
     jax.config.update("jax_compilation_cache_dir", os.fspath(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
