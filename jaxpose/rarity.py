@@ -6,7 +6,7 @@ What a weight should follow is the pose. Over the 9000 training people of LSP (1
 LSPET (8000 of 10000), `python -m benchmarks.rarity --data ../shared/data` gives
 
                                                                original   here
-    correlation of log weight with number of missing keypoints    +0.72  +0.21
+    correlation of log weight with number of missing keypoints    +0.72  +0.20
     log weight of 2000 complete people after losing keypoints
         mean change                                               +0.23  -0.00
         standard deviation of the change                           0.24   0.04
@@ -14,7 +14,7 @@ LSPET (8000 of 10000), `python -m benchmarks.rarity --data ../shared/data` gives
     standard deviation of log weight                               0.33   0.27
 
 so the original weighs missing keypoints, while here losing them leaves a weight where
-it was: the +0.21 that remains is that people in rare poses hide more of themselves.
+it was: the +0.20 that remains is that people in rare poses hide more of themselves.
 """
 
 import dataclasses
