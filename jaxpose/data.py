@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import grain
 import numpy as np
+from absl import flags
 from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxpose import geometry, records
@@ -143,6 +144,9 @@ class Examples:
         )
         dataset = batches.to_iter_dataset(options)
         if self.data.workers:
+            # Grain reads absl's flags, which a notebook or a test has not parsed.
+            if not flags.FLAGS.is_parsed():
+                flags.FLAGS.mark_as_parsed()
             dataset = dataset.mp_prefetch(
                 grain.MultiprocessingOptions(num_workers=self.data.workers)
             )

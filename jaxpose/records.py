@@ -37,10 +37,18 @@ class Photographs:
         return split, record - starts[split]
 
     def jpeg(self, record: int) -> bytes:
+        """Raises: as `read`."""
+        return self.read(record)["image"]
+
+    def read(self, record: int) -> dict[str, Any]:
         """Raises: ValueError naming the record if it cannot be read."""
         split, number = self.locate(record)
         with _readable(f"{self.names[split]} record {number}"):
-            return self.splits[split][number]["image"]
+            example = self.splits[split][number]
+            # What a truncated file no longer holds comes back as None.
+            if any(value is None for value in example.values()):
+                raise EOFError("the record is empty")
+        return example
 
     def image(self, record: int) -> UInt8[np.ndarray, "h w 3"]:
         """RGB. Raises: as `jpeg` and `decode`."""
@@ -152,7 +160,8 @@ class Split:
 
     def _people(self, photographs: Photographs, order: Int[np.ndarray, "k"]) -> People:
         keypoints, visibility, size, names, record = [], [], [], [], []
-        for number, example in enumerate(_examples(photographs)):
+        for number in range(len(photographs.splits[0])):
+            example = photographs.read(number)
             count = len(example["keypoints"])
             keypoints.append(example["keypoints"][:, order] + np.float32(self.offset))
             visibility.append(np.where(order >= 0, example["visibility"][:, order], 0))
@@ -263,14 +272,6 @@ def _order(
     return np.array(
         [available.index(k) if k in available else -1 for k in skeleton.keypoints]
     )
-
-
-def _examples(photographs: Photographs) -> Iterator[dict[str, Any]]:
-    (name,), (split,) = photographs.names, photographs.splits
-    for number in range(len(split)):
-        with _readable(f"{name} record {number}"):
-            example = split[number]
-        yield example
 
 
 @contextlib.contextmanager

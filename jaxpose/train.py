@@ -63,6 +63,7 @@ def train(
     evaluators = evaluate.open_evals(
         watched, learner, mesh, batch_size=batch_size, **where
     )
+    checkpoints.check(set().union(*(e.measures() for e in evaluators.values())))
     store = checkpoint.Store(workdir, checkpoints)
     state = _start(learner, examples, mesh, seed, store)
     start = int(state.step)

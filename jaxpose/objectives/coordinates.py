@@ -51,7 +51,7 @@ class Coordinates:
         share = self._share(batch.keypoints[:, 0])
         labeled = batch.visibility[:, 0] > 0
         if self.inside_only:
-            labeled &= ((share > 0) & (share < 1)).all(axis=-1)
+            labeled &= self._inside(batch.keypoints[:, 0])
         weight = jnp.where(step >= self.weight_start, batch.weight, 1.0)
         return Targets(
             coordinates=(2 * share - 1) * self.extent,
@@ -98,3 +98,10 @@ class Coordinates:
         """Position as a share of the canvas, 0 and 1 at its borders."""
         height, width = self.size
         return (keypoints + 0.5) / jnp.array([width, height], keypoints.dtype)
+
+    def _inside(self, keypoints: Float[Array, "b k 2"]) -> Bool[Array, "b k"]:
+        # In pixels: XLA divides by multiplying with a reciprocal, which takes the
+        # border of some canvases to a share just under 1.
+        height, width = self.size
+        end = jnp.array([width, height], keypoints.dtype) - 0.5
+        return ((keypoints > -0.5) & (keypoints < end)).all(axis=-1)

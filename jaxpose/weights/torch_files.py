@@ -78,6 +78,8 @@ _MALFORMED = (
     KeyError,
     IndexError,
     AttributeError,
+    OverflowError,
+    RuntimeError,
 )
 
 
@@ -142,7 +144,7 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _DTYPES:
-            return np.dtype(_DTYPES[name])
+            return name
         if (module, name) not in _CALLS:
             raise ValueError(
                 f"it holds a {module}.{name}, and only tensors and containers are "
@@ -151,10 +153,10 @@ class _Reader(pickle.Unpickler):
         return _CALLS[module, name]
 
     def persistent_load(self, pid: Any) -> Storage:
-        kind, dtype, key, _, length, *view = pid
+        kind, type_name, key, _, length, *view = pid
         if kind != "storage" or any(view):
             raise ValueError(f"it refers to a {kind} outside itself or to a view")
-        return self._fetch(key, dtype, length)
+        return self._fetch(key, np.dtype(_DTYPES[type_name]), length)
 
 
 def _tensor(

@@ -1,0 +1,105 @@
+"""DeepPose with plain squared error, on LSP and LSPET: what `deeppose_wl.py` is held to.
+
+    python main.py --config configs/deeppose.py --workdir runs/plain
+
+Everything but the weights is that of `deeppose_wl.py`. Not trained to its end by us.
+"""
+
+import optax
+from ml_collections import ConfigDict
+
+from data_builders.lsp import lsp_dataset_builder
+from data_builders.lspet import lspet_dataset_builder
+from jaxpose import augment, checkpoint, data, evaluate, records, regions
+from jaxpose.config import spec
+from jaxpose.learners import optimizers, supervised
+from jaxpose.metrics import mse, pck, pcp
+from jaxpose.models import vgg
+from jaxpose.objectives import coordinates
+from jaxpose.skeletons import LSP
+
+SIZE = (224, 224)
+# 11,000 training people / 45, rounded up: the schedule below counts in epochs.
+STEPS_PER_EPOCH = 245
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.batch_size = 45
+    config.num_steps = 1500 * STEPS_PER_EPOCH
+    config.data_dir = "data"
+    config.manual_dir = "data/manual"
+    config.log_every = 30
+    config.eval_every = 10 * STEPS_PER_EPOCH
+
+    whole = spec(regions.WholeImage)
+    lspet = spec(
+        records.Split,
+        builder=lspet_dataset_builder.Builder,
+        split="train",
+        region=whole,
+    )
+    lsp = {
+        split: spec(
+            records.Split,
+            builder=lsp_dataset_builder.Builder,
+            split=split,
+            region=whole,
+        )
+        for split in ("train", "test")
+    }
+    config.data = spec(
+        data.Data,
+        sources=(lspet, lsp["train"]),
+        skeleton=LSP,
+        size=SIZE,
+        threads=0,
+        workers=0,
+    )
+    config.augment = spec(
+        augment.Augment, skeleton=LSP, hue=0.2, saturation=0.2, value=25 / 255
+    )
+    config.learner = spec(
+        supervised.Supervised,
+        model=spec(vgg.VGG16BN, num_keypoints=14, dropout=0.5),
+        objective=spec(
+            coordinates.Coordinates,
+            size=SIZE,
+            extent=1.0,
+            weighted=True,
+            weight_start=0,
+        ),
+        optimizer=spec(
+            optimizers.sgd,
+            learning_rate=spec(
+                optax.exponential_decay,
+                init_value=2e-3,
+                transition_steps=150 * STEPS_PER_EPOCH,
+                decay_rate=0.8,
+                staircase=True,
+            ),
+            momentum=0.9,
+            weight_decay=1e-4,
+        ),
+    )
+    metrics = (spec(pck.PCK, threshold=0.2), spec(pcp.PCP), spec(mse.MSE))
+    config.evals = {
+        "test": spec(
+            evaluate.Eval,
+            data=spec(data.Data, sources=(lsp["test"],), skeleton=LSP, size=SIZE),
+            metrics=metrics,
+        ),
+        "train": spec(
+            evaluate.Eval,
+            data=spec(
+                data.Data, sources=(lspet, lsp["train"]), skeleton=LSP, size=SIZE
+            ),
+            metrics=metrics,
+            watch=False,
+        ),
+    }
+    config.checkpoints = spec(
+        checkpoint.Checkpoints, every=STEPS_PER_EPOCH, keep=2, best="test/PCK@0.2"
+    )
+    return config

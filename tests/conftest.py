@@ -1,0 +1,62 @@
+"""Eight fake devices, checked shapes, cached programs, and the originals' numbers."""
+
+import pathlib
+from collections.abc import Callable, Mapping
+
+import jax
+import jaxtyping
+import numpy as np
+import people
+import pytest
+
+# Before any backend starts: the tests compare one device with eight.
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 8)
+# Compiling is most of the time; a second run finds the programs of the first.
+jax.config.update(
+    "jax_compilation_cache_dir",
+    str(pathlib.Path.home() / ".cache" / "jaxpose" / "test_programs"),
+)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+# Shapes in signatures are checked while the tests run. Modules with pytree dataclasses
+# stay out: jax.tree.map builds those around leaves that are not arrays.
+jaxtyping.install_import_hook(
+    [
+        "jaxpose.augment",
+        "jaxpose.geometry",
+        "jaxpose.metrics",
+        "jaxpose.models",
+        "jaxpose.pose_files",
+        "jaxpose.predict",
+        "jaxpose.rarity",
+        "jaxpose.regions",
+        "jaxpose.weights",
+    ],
+    "beartype.beartype",
+)
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[[str], Mapping[str, np.ndarray]]:
+    """Opens what was recorded from an original; the test skips where it is absent."""
+
+    def load(name: str) -> Mapping[str, np.ndarray]:
+        path = ROOT.parent / "shared" / "reference" / f"{name}.npz"
+        if not path.exists():
+            pytest.skip(f"{path}, recorded from the original, is not here")
+        return np.load(path)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def lspet(tmp_path_factory) -> tuple[pathlib.Path, np.ndarray]:
+    """A folder with a miniature LSPET under manual/, and its 0-based keypoints.
+
+    It is prepared in data/ by the first test that opens it; copy it before damaging it.
+    """
+    root = tmp_path_factory.mktemp("lspet")
+    return root, people.write_lspet(root / "manual")

@@ -1,0 +1,68 @@
+import json
+
+import numpy as np
+import pytest
+
+from jaxpose import journal
+
+
+def lines(path):
+    return [
+        json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()
+    ]
+
+
+def test_scalars_become_lines(tmp_path):
+    book = journal.Journal(tmp_path, start=0, stop=10)
+    book.scalars(3, {"test/PCK@0.2": 41.5, "test/MSE": float("nan")})
+    book.close()
+    (line,) = lines(tmp_path)
+    assert line.pop("time") > 0
+    # JSON has no nan.
+    assert line == {"step": 3, "test/PCK@0.2": 41.5, "test/MSE": None}
+
+
+def test_a_resumed_run_goes_on_where_its_checkpoint_was(tmp_path):
+    book = journal.Journal(tmp_path, start=0, stop=10)
+    for step in (2, 4, 6):
+        book.scalars(step, {"a": float(step)})
+    book.close()
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "cut sh')
+    book = journal.Journal(tmp_path, start=4, stop=10)
+    book.scalars(6, {"a": 60.0})
+    book.close()
+    assert [(line["step"], line["a"]) for line in lines(tmp_path)] == [
+        (2, 2.0),
+        (4, 4.0),
+        (6, 60.0),
+    ]
+
+
+def test_a_training_line_tells_speed_and_waiting(tmp_path, capsys, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(journal.time, "perf_counter", lambda: now)
+    book = journal.Journal(tmp_path, start=0, stop=10)
+    book.waited(0.5)
+    for _ in range(2):
+        book.stepped(16)
+    now = 102.0
+    with book.paused():
+        now = 202.0
+    book.train(2, {"loss": 0.25})
+    book.close()
+    (line,) = lines(tmp_path)
+    assert line["train/loss"] == 0.25
+    assert line["train/images_per_second"] == pytest.approx(16)
+    assert line["train/input_wait"] == pytest.approx(0.25)
+    said = capsys.readouterr().out
+    assert "step 2/10  loss 0.25  16.0 images/s  waiting for input 25%" in said
+    assert "00:00:08 left" in said
+
+
+def test_pictures_are_files(tmp_path):
+    book = journal.Journal(tmp_path, start=0, stop=1)
+    book.picture(1, "test", np.zeros((8, 8, 3), np.uint8))
+    book.close()
+    assert (tmp_path / "pictures" / "test_0000001.jpg").stat().st_size > 100
+    assert list((tmp_path / "tensorboard").iterdir())

@@ -1,0 +1,110 @@
+import numpy as np
+import people
+import pytest
+
+from data_builders.lspet import lspet_dataset_builder
+from jaxpose import records, regions, skeletons
+
+SPLIT = records.Split(
+    builder=lspet_dataset_builder.Builder, split="train", region=regions.WholeImage()
+)
+
+
+def open_split(root, split=SPLIT, skeleton=skeletons.LSP) -> records.People:
+    return split.open(str(root / "data"), str(root / "manual"), skeleton)
+
+
+def test_people_are_those_of_the_archive(lspet):
+    root, truth = lspet
+    opened = open_split(root)
+    np.testing.assert_allclose(opened.keypoints, truth, atol=1e-5)  # float32
+    assert opened.size[:2].tolist() == [[40, 64], [60, 48]]
+    assert opened.names[:2] == ("im00001.jpg", "im00002.jpg")
+    assert (opened.visibility == 0).sum() == 1 and opened.visibility[1, 13] == 0
+    assert opened.photographs.image(1).shape == (60, 48, 3)
+    assert opened.describe(5) == "lspet/train record 5 (im00006.jpg)"
+
+
+def test_keypoints_are_found_by_name(lspet):
+    root, truth = lspet
+    short = skeletons.Skeleton(
+        name="two", keypoints=("neck", "nose", "left_hip"), flip=(0, 1, 2), limbs=()
+    )
+    opened = open_split(root, skeleton=short)
+    np.testing.assert_allclose(opened.keypoints[:, 0], truth[:, 12], atol=1e-5)
+    assert opened.visibility[0].tolist() == [2, 0, 2]
+    nowhere = skeletons.Skeleton(name="none", keypoints=("tail",), flip=(0,), limbs=())
+    with pytest.raises(
+        ValueError, match="lspet/train has none of the keypoints of none"
+    ):
+        open_split(root, skeleton=nowhere)
+
+
+def test_offset_moves_keypoints_only(lspet):
+    root, truth = lspet
+    moved = records.Split(
+        builder=SPLIT.builder, split="train", region=SPLIT.region, offset=0.5
+    )
+    opened = open_split(root, moved)
+    np.testing.assert_allclose(opened.keypoints, truth + 0.5, atol=1e-5)
+    np.testing.assert_array_equal(opened.box, open_split(root).box)
+
+
+def test_unknown_split_names_the_known_ones(lspet):
+    wrong = records.Split(builder=SPLIT.builder, split="val", region=SPLIT.region)
+    with pytest.raises(ValueError, match="no split 'val'; it has train"):
+        open_split(lspet[0], wrong)
+
+
+def test_an_order_takes_its_part_of_all_sources(lspet, tmp_path):
+    root, truth = lspet
+    order = tmp_path / "order.txt"
+    numbers = np.random.default_rng(0).permutation(2 * people.PEOPLE)
+    order.write_text(",".join(map(str, numbers)))
+    split = records.Ordered(sources=(SPLIT, SPLIT), order=str(order), start=10, stop=30)
+    opened = open_split(root, split)
+    expected = numbers[10:30] % people.PEOPLE
+    np.testing.assert_allclose(opened.keypoints, truth[expected], atol=1e-5)
+    for row in range(20):
+        _, number = opened.photographs.locate(int(opened.record[row]))
+        assert (
+            number == expected[row] and opened.names[row] == f"im{number + 1:05d}.jpg"
+        )
+
+
+def test_an_order_of_other_data_is_refused(lspet, tmp_path):
+    order = tmp_path / "order.txt"
+    order.write_text("2,1,0")
+    split = records.Ordered(sources=(SPLIT,), order=str(order), start=0, stop=2)
+    with pytest.raises(ValueError, match=r"orders 3 people.*has 24 \(lspet/train 24\)"):
+        open_split(lspet[0], split)
+
+
+def test_a_missing_data_set_says_where_to_put_it(tmp_path, monkeypatch):
+    # No address answers in a test.
+    monkeypatch.setattr("urllib.request.urlopen", _unreachable)
+    with pytest.raises(Exception, match="lspet_dataset"):
+        open_split(tmp_path)
+
+
+def _unreachable(*args, **kwargs):
+    raise OSError("no network in tests")
+
+
+def test_a_truncated_file_of_records_is_refused(tmp_path):
+    people.write_lspet(tmp_path / "manual")
+    open_split(tmp_path)
+    for path in (tmp_path / "data").rglob("*.array_record*"):
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(
+        ValueError, match="files are damaged: delete the data set's folder"
+    ):
+        open_split(tmp_path)
+
+
+def test_bytes_that_are_no_jpeg():
+    with pytest.raises(ValueError, match="3 bytes are not a JPEG"):
+        records.decode(b"abc")
+    with pytest.raises(ValueError, match="0 bytes are not a JPEG"):
+        records.decode(b"")

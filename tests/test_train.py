@@ -1,0 +1,174 @@
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import people
+import pytest
+from ml_collections import ConfigDict
+
+from jaxpose import config, devices, train
+from jaxpose.learners import optimizers
+
+
+def experiment(root, **changes) -> dict:
+    fields = ConfigDict(people.fields(root))
+    fields.update(changes)
+    return config.build(fields)
+
+
+def run(root, workdir: pathlib.Path, **changes):
+    workdir.mkdir(exist_ok=True)
+    return train.train(**experiment(root, **changes), workdir=workdir)
+
+
+def same(a, b) -> bool:
+    return all(jax.tree.leaves(jax.tree.map(np.array_equal, a, b)))
+
+
+def lines(workdir):
+    return [json.loads(x) for x in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def whole(lspet, tmp_path_factory):
+    """The run that was never stopped."""
+    workdir = tmp_path_factory.mktemp("whole")
+    return workdir, run(lspet[0], workdir)
+
+
+def test_a_run_leaves_its_record(whole):
+    workdir, state = whole
+    assert int(state.step) == 12
+    rows = lines(workdir)
+    trained = [row for row in rows if "train/loss" in row]
+    assert [row["step"] for row in trained] == [2, 4, 6, 8, 10, 12]
+    assert trained[-1]["train/loss"] < trained[0]["train/loss"]
+    assert trained[0]["train/learning_rate"] == pytest.approx(0.2)
+    tested = [row for row in rows if "test/PCK@0.2" in row]
+    assert [row["step"] for row in tested] == [6, 12]
+    assert {p.name for p in (workdir / "pictures").iterdir()} == {
+        "test_0000006.jpg",
+        "test_0000012.jpg",
+    }
+    assert {"8", "12"} <= {p.name for p in (workdir / "checkpoints").iterdir()}
+
+
+def test_a_run_in_two_parts_is_the_same_run(lspet, whole, tmp_path):
+    workdir, state = whole
+    run(lspet[0], tmp_path, num_steps=7)
+    resumed = run(lspet[0], tmp_path)
+    assert same(resumed, state)
+
+    def numbers(path):
+        return [
+            {k: v for k, v in row.items() if k in ("step", "train/loss", "test/MSE")}
+            for row in lines(path)
+            if row["step"] > 8
+        ]
+
+    assert numbers(tmp_path) == numbers(workdir)
+
+
+def test_a_finished_run_is_left_alone(lspet, whole):
+    workdir, state = whole
+    before = (workdir / "metrics.jsonl").read_text()
+    assert same(run(lspet[0], workdir), state)
+    assert (workdir / "metrics.jsonl").read_text() == before
+
+
+def test_sigterm_saves_and_the_run_goes_on(lspet, whole, tmp_path, monkeypatch):
+    """The signal arrives while step 5 runs; nothing of it is lost."""
+    fields = experiment(lspet[0])
+    seen = []
+    real = train.Learner
+
+    class Interrupting:
+        """Calls the learner, and the process's own signal handler now and then."""
+
+        def __init__(self, learner):
+            self.objective = learner.objective
+            self.init, self.outputs = learner.init, learner.outputs
+            self._step = learner.train_step
+
+        def train_step(self, state, batch, key):
+            def tell(step):
+                seen.append(int(step))
+                if int(step) == 4:
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+            jax.debug.callback(tell, state.step)
+            return self._step(state, batch, key)
+
+    assert real is not None
+    before = signal.getsignal(signal.SIGTERM)
+    stopped = train.train(
+        **fields | {"learner": Interrupting(fields["learner"])}, workdir=tmp_path
+    )
+    assert int(stopped.step) in (5, 6)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert str(int(stopped.step)) in os.listdir(tmp_path / "checkpoints")
+    assert same(run(lspet[0], tmp_path), whole[1])
+
+
+def test_a_loss_that_is_not_finite_names_step_and_records(lspet, tmp_path):
+    root, _ = lspet
+    rate = ConfigDict({"fn": _exploding})
+    changed = ConfigDict(people.fields(root))
+    changed.learner.optimizer = ConfigDict(
+        {"fn": optimizers.sgd, "momentum": 0.0, "weight_decay": 0.0}
+    )
+    changed.learner.optimizer["learning_rate"] = rate
+    with pytest.raises(FloatingPointError) as caught:
+        train.train(**config.build(changed), workdir=tmp_path)
+    message = str(caught.value)
+    assert "the loss of step 7 is nan" in message
+    assert message.count("lspet/train record") == 8
+    assert "Checkpoints [4, 6] are intact" in message
+    assert all(np.isfinite(row.get("train/loss", 0)) for row in lines(tmp_path))
+
+
+def _exploding():
+    """Sane for five updates, then nothing is."""
+    return optax.piecewise_constant_schedule(0.1, {5: jnp.inf})
+
+
+def test_batch_size_must_divide_over_the_devices(lspet, tmp_path):
+    with pytest.raises(ValueError, match="batch_size=7 does not divide over 8 devices"):
+        run(lspet[0], tmp_path, batch_size=7)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_best_checkpoint_needs_a_measured_metric(lspet, tmp_path):
+    fields = experiment(lspet[0])
+    wrong = dataclasses.replace(fields["checkpoints"], best="test/PCK@0.5")
+    with pytest.raises(ValueError, match="not measured.*test/PCK@0.2"):
+        train.train(**fields | {"checkpoints": wrong}, workdir=tmp_path)
+
+
+def test_one_device_equals_eight(lspet):
+    """Five steps with augmentation; sums in another order differ by rounding."""
+    fields = experiment(lspet[0])
+    examples = fields["data"].open(fields["data_dir"], fields["manual_dir"])
+    results = []
+    for count in (1, 8):
+        mesh = devices.mesh(jax.devices()[:count])
+        step = train.train_step(fields["learner"], fields["augment"], 0, mesh)
+        state = jax.device_put(
+            train.init_state(fields["learner"], examples.load(np.array([0])), 0),
+            devices.replicated(mesh),
+        )
+        for batch in examples.train_batches(
+            seed=0, batch_size=8, start=0, stop=5, part=slice(None)
+        ):
+            state, metrics = step(state, devices.put_batch(batch, mesh))
+        results.append((state, metrics))
+    # Eight sums of 3e-8 relative rounding, amplified by five steps at a high rate.
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5), *results
+    )
