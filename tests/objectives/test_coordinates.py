@@ -202,7 +202,9 @@ def test_flip_is_the_encoding_of_the_mirrored_keypoints():
         + batch.keypoints[:, :, (1, 0, 2)] * jnp.array([-1.0, 1.0]),
     )
     outputs = objective.targets(batch, ZERO).coordinates
-    flipped = objective.flip(objective.targets(mirrored, ZERO).coordinates, batches.TRIO)
+    flipped = objective.flip(
+        objective.targets(mirrored, ZERO).coordinates, batches.TRIO
+    )
     np.testing.assert_allclose(flipped, outputs, atol=1e-6)
     twice = objective.flip(objective.flip(outputs, batches.TRIO), batches.TRIO)
     np.testing.assert_array_equal(twice, outputs)

@@ -1,0 +1,75 @@
+"""Optimizers against PyTorch's documented rules, written in NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxpose.learners import optimizers
+
+START = {"kernel": jnp.array([1.0, -2.0, 3.0]), "bias": jnp.array([0.5])}
+
+
+def gradients(step):
+    random = np.random.default_rng(step)
+    return {name: random.normal(size=value.shape) for name, value in START.items()}
+
+
+def run(optimizer, steps=3):
+    """Parameters and logged learning rate after each step."""
+    update = jax.jit(optimizer.update)
+    params, state, seen = START, optimizer.init(START), []
+    for step in range(steps):
+        grads = jax.tree.map(lambda g: jnp.array(g, jnp.float32), gradients(step))
+        updates, state = update(grads, state, params)
+        params = optax.apply_updates(params, updates)
+        seen.append((params, float(optax.tree.get(state, "learning_rate"))))
+    return seen
+
+
+def halved(step):
+    return 0.1 * 0.5**step
+
+
+@pytest.mark.parametrize("schedule", [lambda step: 0.1, halved])
+def test_sgd_is_pytorchs(schedule):
+    """v <- 0.9 v + (g + 0.01 p), p <- p - lr v: decay of every entry, no dampening."""
+    learning_rate = schedule if schedule is halved else 0.1
+    optimizer = optimizers.sgd(
+        learning_rate=learning_rate, momentum=0.9, weight_decay=0.01
+    )
+    params = {name: np.asarray(value, np.float64) for name, value in START.items()}
+    velocity = {name: np.zeros_like(value) for name, value in params.items()}
+    for step, (computed, rate) in enumerate(run(optimizer)):
+        for name, gradient in gradients(step).items():
+            velocity[name] = 0.9 * velocity[name] + gradient + 0.01 * params[name]
+            params[name] = params[name] - schedule(step) * velocity[name]
+            # Three steps of float32.
+            np.testing.assert_allclose(computed[name], params[name], rtol=1e-6)
+        np.testing.assert_allclose(rate, schedule(step), rtol=1e-7)
+
+
+def test_adamw_decays_apart_from_the_gradient():
+    optimizer = optimizers.adamw(learning_rate=halved, weight_decay=0.01)
+    params = {name: np.asarray(value, np.float64) for name, value in START.items()}
+    first = {name: np.zeros_like(value) for name, value in params.items()}
+    second = {name: np.zeros_like(value) for name, value in params.items()}
+    for step, (computed, rate) in enumerate(run(optimizer)):
+        for name, g in gradients(step).items():
+            first[name] = 0.9 * first[name] + 0.1 * g
+            second[name] = 0.999 * second[name] + 0.001 * g**2
+            mean = first[name] / (1 - 0.9 ** (step + 1))
+            square = second[name] / (1 - 0.999 ** (step + 1))
+            move = mean / (np.sqrt(square) + 1e-8) + 0.01 * params[name]
+            params[name] = params[name] - halved(step) * move
+            # 1 - 0.999^n in float32 keeps four to five digits of the first step.
+            np.testing.assert_allclose(computed[name], params[name], rtol=2e-5)
+        np.testing.assert_allclose(rate, halved(step), rtol=1e-7)
+
+
+def test_a_fresh_state_shows_the_first_learning_rate():
+    state = optimizers.sgd(learning_rate=halved, momentum=0.9, weight_decay=0.0).init(
+        START
+    )
+    np.testing.assert_allclose(optax.tree.get(state, "learning_rate"), 0.1)

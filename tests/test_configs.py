@@ -1,0 +1,106 @@
+"""Every experiment at full size, through shapes alone: nothing is computed or read."""
+
+import inspect
+import pathlib
+import runpy
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from jaxpose import config as configs
+from jaxpose import devices, predict, train
+from jaxpose.types import Batch
+
+FOLDER = pathlib.Path(__file__).parents[1] / "configs"
+FILES = sorted(FOLDER.glob("*.py"))
+FIELDS = set(inspect.signature(train.train).parameters) - {"workdir"}
+# Full size but for the number of examples, which no shape of a network depends on.
+EXAMPLES = 2
+
+
+@pytest.fixture(scope="module", params=FILES, ids=lambda path: path.stem)
+def config(request):
+    return runpy.run_path(str(request.param))["get_config"]()
+
+
+@pytest.fixture(scope="module")
+def fields(config):
+    return configs.build(config)
+
+
+def batch_of(data) -> Batch:
+    """Shapes and dtypes of what this pipeline loads."""
+    size, k, n = data.size, len(data.skeleton.keypoints), EXAMPLES
+    return Batch(
+        image=jax.ShapeDtypeStruct((n, *size, 3), np.uint8),
+        keypoints=jax.ShapeDtypeStruct((n, 1, k, 2), np.float32),
+        visibility=jax.ShapeDtypeStruct((n, 1, k), np.int32),
+        scale=jax.ShapeDtypeStruct((n, 1), np.float32),
+        weight=jax.ShapeDtypeStruct((n,), np.float32),
+        mask=jax.ShapeDtypeStruct((n, *size), np.uint8),
+        to_source=jax.ShapeDtypeStruct((n, 2, 3), np.float32),
+        index=jax.ShapeDtypeStruct((n,), np.int32),
+    )
+
+
+def shapes(tree):
+    return jax.tree.map(lambda x: (x.shape, str(x.dtype)), tree)
+
+
+def state_of(fields):
+    mesh = devices.mesh(jax.devices()[:1])
+    return train.abstract_state(fields["learner"], batch_of(fields["data"]), mesh)
+
+
+def test_fields_are_the_arguments_of_train(config):
+    assert isinstance(config, ConfigDict)
+    assert set(config) == FIELDS
+    assert {"seed", "batch_size", "num_steps", "data_dir", "manual_dir"} <= FIELDS
+
+
+def test_a_config_is_made_anew_each_time(config, request):
+    path = FOLDER / f"{request.node.callspec.id}.py"
+    again = runpy.run_path(str(path))["get_config"]()
+    assert configs.describe(again) == configs.describe(config)
+    again.num_steps += 1
+    assert again.num_steps != config.num_steps
+
+
+def test_a_training_step_keeps_the_state_in_shape(fields):
+    state = state_of(fields)
+    mesh = devices.mesh(jax.devices()[:1])
+    step = train.train_step(fields["learner"], fields["augment"], fields["seed"], mesh)
+    after, metrics = jax.eval_shape(step, state, batch_of(fields["data"]))
+    assert shapes(after) == shapes(state)
+    assert shapes(state.step) == ((), "int32")
+    assert {"loss", "learning_rate"} <= metrics.keys()
+    assert set(jax.tree.leaves(shapes(metrics))) == {"float32"}
+    assert all(value.shape == () for value in metrics.values())
+    assert not {"float64", "int64"} & set(jax.tree.leaves(shapes(state)))
+
+
+def test_every_evaluation_predicts_one_person_an_image(fields):
+    state = state_of(fields)
+    for evaluation in fields["evals"].values():
+        data = evaluation.data
+        skeleton = data.skeleton if evaluation.mirror else None
+
+        def poses(state, batch, mirror=skeleton):
+            return predict.predict(fields["learner"], state, batch, mirror=mirror)
+
+        found = jax.eval_shape(poses, state, batch_of(data))
+        k = len(data.skeleton.keypoints)
+        assert found.keypoints.shape == (EXAMPLES, 1, k, 2)
+        assert found.scores.shape == (EXAMPLES, 1, k)
+        assert found.person_scores.shape == (EXAMPLES, 1)
+
+
+def test_training_and_evaluation_agree_on_skeleton_and_best(fields):
+    best = fields["checkpoints"].best
+    watched = {name for name, e in fields["evals"].items() if e.watch}
+    assert not best or best.partition("/")[0] in watched
+    for evaluation in fields["evals"].values():
+        assert evaluation.data.skeleton == fields["data"].skeleton
+        assert evaluation.metrics
