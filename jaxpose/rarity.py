@@ -21,6 +21,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import threadpoolctl
 from jaxtyping import Bool, Float, Int
 from scipy import optimize
 from sklearn import decomposition, neighbors
@@ -68,13 +69,14 @@ def original_features(
 ) -> Float[np.ndarray, "n d"]:
     """Coordinates relative to the photograph; missing and outside ones become 0.
 
-    The original divides 1-based coordinates by the size, hence the 1, and zeroes each
-    coordinate on its own. It never looks at visibility; its unlabeled keypoints lie
-    outside, so that zeroing unlabeled ones gives the same numbers on LSP and LSPET.
+    The original divides 1-based coordinates by the size and zeroes each on its own;
+    `records.Split(offset=0.5)` makes these shares the same numbers. It never looks at
+    visibility; its unlabeled keypoints lie outside, so that zeroing unlabeled ones
+    gives the same on LSP and LSPET.
 
     Source: WeightedLoss DeepPose; depends on no other person, so `train` is unused.
     """
-    relative = (keypoints + 1) / size[:, None, ::-1]
+    relative = (keypoints + 0.5) / size[:, None, ::-1]
     inside = (relative >= 0) & (relative < 1) & labeled[..., None]
     return np.where(inside, relative, 0).reshape(len(keypoints), -1)
 
@@ -124,8 +126,10 @@ class Rarity:
             image is empty, and if there are fewer poses than components.
         """
         n = len(keypoints)
-        features = self._features(keypoints, visibility, size, n)
-        return weights(self._density(features, features), self.bounds)
+        # Small matrices: on a busy machine BLAS's threads mostly wait for each other.
+        with threadpoolctl.threadpool_limits(1):
+            features = self._features(keypoints, visibility, size, n)
+            return weights(self._density(features, features), self.bounds)
 
     def log_density(
         self, train: Annotations, query: Annotations

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
 
 from jaxpose import augment as augments
 from jaxpose import checkpoint, devices, evaluate, journal, records
@@ -155,12 +156,21 @@ class _Loop:
                 batch = self._next(batches)
                 state, metrics = self.step(state, devices.put_batch(batch, self.mesh))
                 recent.append(metrics)
+                leaving = signals.received(step)
+                due = {
+                    what
+                    for what, steps in self.every.items()
+                    if step % steps == 0 or step == stop or leaving
+                }
                 # Waiting here keeps one step in flight: more of them gain nothing, and
                 # on CPU devices their collectives can wait for each other for ever.
-                self._check_finite(step, metrics, np.asarray(batch.index))
-                self.journal.stepped(len(batch.index) * jax.process_count())
-                leaving = signals.received(step)
-                self._housekeep(state, step, recent, final=leaving or step == stop)
+                # A step of finite loss may make parameters that are not: before they
+                # are kept they are looked at too.
+                kept = state if due & {"eval", "save"} else None
+                loss, rows = float(metrics["loss"]), np.asarray(batch.index)
+                self._check_finite(step, loss, kept, rows)
+                self.journal.stepped(len(rows) * jax.process_count())
+                self._housekeep(state, step, recent, due)
                 if leaving:
                     self.journal.say(
                         f"stopped by a signal; step {step} is saved, and the same "
@@ -177,34 +187,37 @@ class _Loop:
         return batch
 
     def _check_finite(
-        self, step: int, metrics: Metrics, rows: Int[np.ndarray, "b"]
+        self, step: int, loss: float, state: PyTree | None, rows: Int[np.ndarray, "b"]
     ) -> None:
-        loss = float(metrics["loss"])
-        if np.isfinite(loss):
+        """Raises: FloatingPointError naming step and records.
+
+        Args:
+            state: also looked at, where one is given.
+        """
+        if not np.isfinite(loss):
+            what = f"the loss of step {step} is {loss}"
+        elif state is not None and not _is_finite(state):
+            what = f"step {step} made parameters that are not finite"
+        else:
             return
         names = "\n  ".join(f"{row}: {self.people.describe(row)}" for row in rows)
         raise FloatingPointError(
-            f"the loss of step {step} is {loss}. Its batch held\n  {names}\n"
+            f"{what}. Its batch held\n  {names}\n"
             f"Checkpoints {self.store.steps()} are intact; lower the learning rate or "
             "mend these records, and start again"
         )
 
     def _housekeep(
-        self, state: PyTree, step: int, recent: list[Metrics], *, final: bool
+        self, state: PyTree, step: int, recent: list[Metrics], due: set[str]
     ) -> None:
         """What is due after a step, evaluation before checkpoint."""
-
-        def due(what: str) -> bool:
-            return final or step % self.every[what] == 0
-
-        if due("line"):
+        if "line" in due:
             self.journal.train(step, _mean(recent))
             recent.clear()
-        if not (due("eval") or due("save")):
-            return
-        with self.journal.paused():
-            headline = self._evaluate(state, step) if due("eval") else {}
-            self.store.save(state, headline)
+        if due & {"eval", "save"}:
+            with self.journal.paused():
+                headline = self._evaluate(state, step) if "eval" in due else {}
+                self.store.save(state, headline)
 
     def _evaluate(self, state: PyTree, step: int) -> dict[str, float]:
         headline: dict[str, float] = {}
@@ -216,6 +229,14 @@ class _Loop:
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in headline.items())
         self.journal.say(f"step {step}  {numbers}")
         return headline
+
+
+@jax.jit
+def _is_finite(state: PyTree) -> Bool[Array, ""]:
+    leaves = [
+        x for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)
+    ]
+    return jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]))
 
 
 def _mean(metrics: Sequence[Metrics]) -> dict[str, float]:

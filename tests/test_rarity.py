@@ -31,7 +31,7 @@ def test_original_weights_of_9000_people(bandwidth):
     data = np.load(REFERENCE / "deeppose_wl_dataset.npz")
     lspet = data["in_lspet_xy_hundredths"].transpose(2, 0, 1)
     lsp = data["in_lsp_xy_hundredths"].transpose(2, 1, 0)
-    keypoints = np.concatenate([lspet, lsp])[data["order"]][:9000] / 100 - 1
+    keypoints = np.concatenate([lspet, lsp])[data["order"]][:9000] / 100 - 0.5
     size = data["in_sizes"][data["order"]][:9000, ::-1]
     computed = rarity.original(bandwidth=float(bandwidth))(
         keypoints, np.full((9000, 14), 2), size
@@ -65,7 +65,7 @@ def test_original_is_a_slow_loop():
         row = []
         for joint in range(6):
             for axis in range(2):
-                u = (keypoints[person, joint, axis] + 1) / size[person, 1 - axis]
+                u = (keypoints[person, joint, axis] + 0.5) / size[person, 1 - axis]
                 outside = u < 0 or u >= 1 or visibility[person, joint] == 0
                 row.append(0.0 if outside else u)
         rows.append(row)

@@ -57,7 +57,8 @@ def overfit(
     bar = tqdm(range(1, num_steps + 1), unit="step")
     for number in bar:
         state, metrics = step(state, everywhere)
-        bar.set_postfix(loss=f"{float(metrics['loss']):.3g}")
+        loss = float(metrics["loss"])
+        bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
         if number % CHECK_EVERY == 0 or number == num_steps:
             wrong = _wrong(decode(state, everywhere), batch)
             if not wrong.any():

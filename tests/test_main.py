@@ -1,0 +1,229 @@
+"""main.py as a person runs it: its own process, its own folder."""
+
+import json
+import os
+import pathlib
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import people
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+CONFIG = ROOT / "tests" / "experiments" / "tiny.py"
+
+
+def environment(devices: int = 1, **more: str) -> dict[str, str]:
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    return os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"} | more
+
+
+def start(folder, *arguments: str, env=None, **options) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "main.py"), "--config", str(CONFIG), *arguments],
+        cwd=folder,
+        env=env or environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+def run(folder, *arguments: str, code: int = 0, **options) -> str:
+    process = start(folder, *arguments, **options)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == code, said
+    return said
+
+
+def final_state(workdir: pathlib.Path, step: int = 12) -> dict[str, list[int]]:
+    """The digest of every array: equal digests are equal bits."""
+    (facts,) = (workdir / "checkpoints" / str(step) / "facts").glob("metadata")
+    return json.loads(facts.read_text())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> pathlib.Path:
+    """A folder with data, and the run that was never stopped in runs/tiny."""
+    folder = tmp_path_factory.mktemp("home")
+    people.write_lspet(folder / "manual")
+    # A TensorFlow that cannot be imported proves that nothing imports it.
+    trap = folder / "trap" / "tensorflow"
+    trap.mkdir(parents=True)
+    (trap / "__init__.py").write_text("import os; os._exit(77)")
+    run(folder, env=environment(PYTHONPATH=str(trap.parent)))
+    return folder
+
+
+def test_training_leaves_everything_in_runs(home):
+    workdir = home / "runs" / "tiny"
+    names = {path.name for path in workdir.iterdir()}
+    assert names == {
+        "checkpoints",
+        "config.json",
+        "metrics.jsonl",
+        "pictures",
+        "tensorboard",
+        "versions.json",
+    }
+    final_state(workdir)
+
+
+def test_killed_at_any_moment_it_ends_bit_for_bit_the_same(home):
+    generator = np.random.default_rng()
+    workdir = home / "runs" / "killed"
+    kills = 0
+    for _ in range(3):
+        process = start(home, "--workdir", str(workdir))
+        # Somewhere between the first checkpoint and the end.
+        while not (workdir / "checkpoints" / "4").exists() and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(generator.uniform(0, 2))
+        kills += process.poll() is None
+        process.kill()
+        process.communicate()
+    run(home, "--workdir", str(workdir))
+    assert kills > 0
+    assert final_state(workdir) == final_state(home / "runs" / "tiny")
+
+
+def test_sigterm_saves_and_exits_cleanly(home):
+    workdir = home / "runs" / "stopped"
+    arguments = ("--workdir", str(workdir), "--config.num_steps=100000")
+    process = start(home, *arguments)
+    while not (workdir / "checkpoints" / "8").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert "stopped by a signal" in said and "goes on from there" in said
+    steps = [
+        int(p.name) for p in (workdir / "checkpoints").iterdir() if p.name.isdecimal()
+    ]
+    assert f"step {max(steps)} is saved" in said
+
+
+def test_two_processes_give_the_losses_of_one(home):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    workdir = home / "runs" / "two"
+    pair = [
+        start(
+            home,
+            "--workdir",
+            str(workdir),
+            f"--distributed=127.0.0.1:{port},2,{index}",
+        )
+        for index in range(2)
+    ]
+    said = [process.communicate(timeout=300)[0] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], said
+
+    def losses(path: pathlib.Path) -> list[float]:
+        rows = map(json.loads, (path / "metrics.jsonl").read_text().splitlines())
+        return [
+            row[name]
+            for row in rows
+            for name in ("train/loss", "test/MSE")
+            if name in row
+        ]
+
+    one = losses(home / "runs" / "tiny")
+    assert len(one) == 8
+    # Sums in another order: rounding of float32, amplified over 12 steps.
+    np.testing.assert_allclose(losses(workdir), one, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--config.batch_sise=4", "no field 'batch_sise'; did you mean batch_size"),
+        ("--config.learner.optimizer.momentun=0", "mean learner.optimizer.momentum"),
+        ("--config.batch_size=many", "invalid literal for int"),
+    ],
+)
+def test_wrong_fields_are_refused_by_name(home, argument, message):
+    said = run(home, argument, code=1)
+    assert message in said and "Traceback" not in said
+
+
+def test_wrong_settings_are_refused_before_anything_starts(home):
+    workdir = home / "runs" / "seven"
+    said = run(
+        home,
+        "--workdir",
+        str(workdir),
+        "--config.batch_size=7",
+        env=environment(devices=8),
+        code=1,
+    )
+    assert "batch_size=7 does not divide over 8 devices; use a multiple of 8" in said
+    assert "Traceback" not in said and not (workdir / "checkpoints").exists()
+
+
+def test_a_workdir_of_another_config_is_refused(home):
+    said = run(home, "--config.seed=5", code=1)
+    assert "seed: 0 -> 5" in said and "Traceback" not in said
+
+
+def test_a_workdir_that_cannot_be_written_is_refused(home):
+    said = run(home, "--workdir", "/proc/nowhere/run", code=1)
+    assert "cannot be written" in said and "Traceback" not in said
+
+
+def test_a_full_disk_loses_nothing_that_was_saved(home):
+    """A limit on file sizes stands for the disk: writing fails in the middle."""
+    workdir = home / "runs" / "full"
+    run(home, "--workdir", str(workdir), "--config.num_steps=4")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9000, resource.RLIM_INFINITY))
+
+    said = run(home, "--workdir", str(workdir), code=1, preexec_fn=limit)
+    assert "could not be written" in said and "run the same command again" in said
+    run(home, "--workdir", str(workdir))
+    assert final_state(workdir) == final_state(home / "runs" / "tiny")
+
+
+def test_evaluation_leaves_tables_pictures_and_poses(home):
+    workdir = home / "runs" / "tiny"
+    said = run(home, "--mode=evaluate", "--checkpoint=all", "--split=test")
+    assert "PCK@0.2" in said and "torso" in said and "24 people" in said
+    rows = (workdir / "evaluations" / "test.csv").read_text().splitlines()
+    assert rows[0] == "step,test/PCK@0.2,test/MSE" and len(rows) >= 3
+    for ending in ("npz", "csv", "mat"):
+        predictions = workdir / "predictions" / f"test_0000012.{ending}"
+        scored = subprocess.run(
+            [sys.executable, "-m", "jaxpose", "score", "pck", "--threshold", "0.2"]
+            + ["--truth", str(home / "manual" / "lspet_dataset" / "joints.mat")]
+            + ["--predictions", str(predictions), "--json"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        mean = json.loads(scored.stdout.splitlines()[-1])["mean"]
+        assert mean == pytest.approx(float(rows[-1].split(",")[1]), abs=1e-9)
+
+
+def test_evaluation_refuses_what_is_not_there(home):
+    said = run(home, "--mode=evaluate", "--checkpoint=7", code=1)
+    assert "--checkpoint=7 is not there" in said and "Traceback" not in said
+    said = run(home, "--mode=evaluate", "--split=val", code=1)
+    assert "--split=val is not one of test" in said
+
+
+def test_four_examples_are_learned_by_heart(home):
+    fast = ("--config.num_steps=1500", "--config.learner.optimizer.learning_rate=1.0")
+    said = run(home, "--mode=overfit", *fast)
+    assert "learned 4 examples by heart" in said
+    said = run(home, "--mode=overfit", "--config.num_steps=2", code=1)
+    assert "not learned within 5%" in said and "lspet/train record 0" in said
