@@ -16,7 +16,13 @@ LAYERS = (
     ("jaxpose.types",),
     ("jaxpose.geometry",),
     ("jaxpose.regions",),
-    ("jaxpose.records", "jaxpose.devices", "jaxpose.draw", "jaxpose.pose_files"),
+    (
+        "jaxpose.records",
+        "jaxpose.devices",
+        "jaxpose.draw",
+        "jaxpose.pose_files",
+        "jaxpose.tables",
+    ),
     (
         "jaxpose.data",
         "jaxpose.augment",
