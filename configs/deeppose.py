@@ -17,6 +17,7 @@ from jaxpose.metrics import mse, pck, pcp
 from jaxpose.models import vgg
 from jaxpose.objectives import coordinates
 from jaxpose.skeletons import LSP
+from jaxpose.weights import torchvision
 
 SIZE = (224, 224)
 # 11,000 training people / 45, rounded up: the schedule below counts in epochs.
@@ -82,6 +83,7 @@ def get_config() -> ConfigDict:
             momentum=0.9,
             weight_decay=1e-4,
         ),
+        pretrained=spec(torchvision.VGGFeatures, path=""),
     )
     metrics = (spec(pck.PCK, threshold=0.2), spec(pcp.PCP), spec(mse.MSE))
     config.evals = {

@@ -8,9 +8,11 @@ original was at fault the defaults are what it meant: missing keypoints are impu
 poses are compared, so that weights follow the pose; weights are bounded and of mean 1.
 `deeppose_wl_original.py` repeats it to the letter, private split included.
 
-The original starts from ImageNet's VGG16-BN and publishes no score; its author found no
-gain from the weights. This config has not been trained to its end by us: no GPU was at
-hand. README states the speed on a CPU.
+The original starts from ImageNet's VGG16-BN, as --config.learner.pretrained.path with
+PyTorch's vgg16_bn file does; without it the features are random. Its batch of 45 suits
+one device: over more of them take a multiple of their number. It publishes no score, and
+its author found no gain from the weights. This config has not been trained to its end by
+us: no GPU was at hand. README states the speed on a CPU.
 """
 
 import optax
@@ -25,6 +27,7 @@ from jaxpose.metrics import mse, pck, pcp
 from jaxpose.models import vgg
 from jaxpose.objectives import coordinates
 from jaxpose.skeletons import LSP
+from jaxpose.weights import torchvision
 
 SIZE = (224, 224)
 # 11,000 training people / 45, rounded up: the schedule below counts in epochs.
@@ -91,6 +94,7 @@ def get_config() -> ConfigDict:
             momentum=0.9,
             weight_decay=1e-4,
         ),
+        pretrained=spec(torchvision.VGGFeatures, path=""),
     )
     metrics = (spec(pck.PCK, threshold=0.2), spec(pcp.PCP), spec(mse.MSE))
     config.evals = {

@@ -25,6 +25,7 @@ from jaxpose.metrics import mse, pck
 from jaxpose.models import vgg
 from jaxpose.objectives import coordinates
 from jaxpose.skeletons import LSP
+from jaxpose.weights import torchvision
 
 SIZE = (224, 224)
 STEPS_PER_EPOCH = 9000 // 45
@@ -93,6 +94,7 @@ def get_config() -> ConfigDict:
             momentum=0.9,
             weight_decay=1e-4,
         ),
+        pretrained=spec(torchvision.VGGFeatures, path=""),
     )
     metrics = (spec(mse.MSE, inside_only=True), spec(pck.PCK, threshold=0.2))
     config.evals = {

@@ -1,5 +1,6 @@
 """Experiments as data: a config is a tree of calls, postponed."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -45,8 +46,8 @@ def describe(value: Any) -> Any:
         return [describe(item) for item in value]
     if callable(value):
         return f"{value.__module__}.{value.__qualname__}"
-    if dataclasses_name := getattr(value, "name", None):
-        return f"{type(value).__name__}({dataclasses_name})"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return describe(dataclasses.asdict(value))
     return value
 
 

@@ -151,18 +151,3 @@ def open_evals(
         name: Evaluator(name, spec, learner, mesh, **where)
         for name, spec in evals.items()
     }
-
-
-def format_table(table: Table) -> str:
-    """Names above numbers, the mean last, the convention below."""
-    names = [*table.values, "Mean", *table.extra]
-    numbers = [*table.values.values(), table.mean, *table.extra.values()]
-    # Percentages read best with one decimal, squared errors with five.
-    digits = 1 if max(map(abs, numbers), default=0) > 1 else 5
-    cells = [f"{number:.{digits}f}" for number in numbers]
-    widths = [max(len(a), len(b)) for a, b in zip(names, cells, strict=True)]
-    lines = [
-        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-        for row in (names, cells)
-    ]
-    return "\n".join([table.name, *lines, table.convention])

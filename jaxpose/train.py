@@ -10,6 +10,7 @@ from typing import Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from clu import parameter_overview
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int, PyTree
@@ -56,6 +57,9 @@ def train(
         FloatingPointError: when a loss is not finite.
         OSError: when a checkpoint cannot be written.
     """
+    every = {"line": log_every, "eval": eval_every, "save": checkpoints.every}
+    if min(every.values()) < 1:
+        raise ValueError(f"steps between {every} must be 1 or more")
     mesh = devices.mesh()
     devices.check_batch_size(batch_size, mesh)
     watched = {name: spec for name, spec in evals.items() if spec.watch}
@@ -68,13 +72,15 @@ def train(
     store = checkpoint.Store(workdir, checkpoints)
     state = _start(learner, examples, mesh, seed, store)
     start = int(state.step)
+    if jax.process_index() == 0:
+        (workdir / "parameters.txt").write_text(_overview(state))
     loop = _Loop(
         step=train_step(learner, augment, seed, mesh),
         mesh=mesh,
         people=examples.people,
         evaluators=evaluators,
         store=store,
-        every={"line": log_every, "eval": eval_every, "save": checkpoints.every},
+        every=every,
         journal=journal.Journal(workdir, start=start, stop=num_steps),
     )
     batches = examples.train_batches(
@@ -137,6 +143,17 @@ def _start(
     return jax.device_put(init_state(learner, batch, seed), devices.replicated(mesh))
 
 
+def _overview(state: PyTree) -> str:
+    """Every parameter of every network: name, shape, mean and spread."""
+    parts = {
+        field.name: getattr(state, field.name) for field in dataclasses.fields(state)
+    }
+    networks = {
+        name: part.params for name, part in parts.items() if hasattr(part, "params")
+    }
+    return parameter_overview.get_parameter_overview(networks) + "\n"
+
+
 @dataclasses.dataclass(kw_only=True)
 class _Loop:
     """One session of a run; the state is passed along, never kept."""
@@ -160,8 +177,11 @@ class _Loop:
                 due = {
                     what
                     for what, steps in self.every.items()
-                    if step % steps == 0 or step == stop or leaving
+                    if step % steps == 0 or step == stop
                 }
+                if leaving:
+                    # Whoever sends SIGTERM waits seconds, not for an evaluation.
+                    due = {"line", "save"}
                 # Waiting here keeps one step in flight: more of them gain nothing, and
                 # on CPU devices their collectives can wait for each other for ever.
                 # A step of finite loss may make parameters that are not: before they
@@ -249,9 +269,13 @@ class _StopSignal:
 
     def __enter__(self) -> Self:
         self._asked = False
+        # Of several processes all must leave at the same step: JAX listens for SIGTERM
+        # itself, tells the others, and agrees on one.
+        alone = jax.process_count() == 1
         self._before = {
             number: signal.signal(number, self._note)
             for number in (signal.SIGTERM, signal.SIGINT)
+            if alone
         }
         return self
 
@@ -266,5 +290,4 @@ class _StopSignal:
     def received(self, step: int) -> bool:
         if jax.process_count() == 1:
             return self._asked
-        # Every process must leave at the same step: JAX agrees on one.
         return multihost_utils.reached_preemption_sync_point(step)

@@ -4,7 +4,6 @@ import people
 from ml_collections import ConfigDict
 
 from jaxpose import config, devices, evaluate, train
-from jaxpose.types import Table
 
 
 def evaluator(root, *, batch_size, mesh=None, mirror=True):
@@ -54,19 +53,3 @@ def test_pictures_show_the_same_people_every_time(lspet):
     sheet = made.picture(result)
     assert sheet.dtype == np.uint8 and sheet.shape[0] > 3 * 320
     np.testing.assert_array_equal(sheet, made.picture(result))
-
-
-def test_tables_align_and_name_their_convention():
-    table = Table(
-        name="PCK@0.2",
-        convention="threshold 0.2, <=",
-        values={"ankle": 5.25, "head": 100.0},
-        mean=52.625,
-        extra={"AUC": float("nan")},
-    )
-    assert evaluate.format_table(table).splitlines() == [
-        "PCK@0.2",
-        "ankle   head  Mean  AUC",
-        "  5.2  100.0  52.6  nan",
-        "threshold 0.2, <=",
-    ]

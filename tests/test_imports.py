@@ -45,11 +45,9 @@ LAYERS = (
     ("jaxpose.__main__", "main", "configs"),
 )
 HEIGHT = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
-# `supervised` names nn.Module as the type of a field, and calls nothing of Flax.
 FLAX_ROOMS = (
     "jaxpose.models",
     "jaxpose.learners.network",
-    "jaxpose.learners.supervised",
 )
 
 

@@ -68,6 +68,7 @@ def test_training_leaves_everything_in_runs(home):
         "checkpoints",
         "config.json",
         "metrics.jsonl",
+        "parameters.txt",
         "pictures",
         "tensorboard",
         "versions.json",

@@ -8,7 +8,7 @@ import cv2
 import jax
 import numpy as np
 
-from jaxpose import checkpoint, devices, evaluate, pose_files, train
+from jaxpose import checkpoint, devices, evaluate, pose_files, tables, train
 from jaxpose.types import Learner
 
 
@@ -71,7 +71,7 @@ def _leave(
     result: evaluate.Result,
 ) -> None:
     """Prints the tables, and writes everything that a person may want later."""
-    text = "\n\n".join(map(evaluate.format_table, result.tables))
+    text = "\n\n".join(map(tables.text, result.tables))
     print(f"\n{name}, step {step}, {len(result.annotations.names)} people\n\n{text}\n")
     paths = [workdir / n for n in ("evaluations", "predictions", "pictures")]
     for folder in paths:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxpose import pose_files, skeletons
+from jaxpose import pose_files, skeletons, tables
 from jaxpose.metrics import mse, pck, pcp
 from jaxpose.types import Annotations, Poses, Table
 
@@ -45,7 +45,7 @@ def score(options: argparse.Namespace) -> None:
     table = metric(_poses(found), truth, skeleton)
     convention = f"[{options.convention}] {table.convention}{part}"
     table = dataclasses.replace(table, convention=convention)
-    print(_text(table))
+    print(tables.text(table))
     if options.json:
         print(_json(table))
 
@@ -87,14 +87,6 @@ def _poses(found: pose_files.Predictions) -> Poses:
         scores=np.ones(keypoints.shape[:-1]),
         person_scores=np.ones(keypoints.shape[:2]),
     )
-
-
-def _text(table: Table) -> str:
-    rows = [*table.values.items(), ("mean", table.mean), *table.extra.items()]
-    width = max(len(name) for name, _ in rows)
-    decimals = 2 if table.mean >= 1 else 5  # percent, or squares of small numbers
-    lines = [f"{name:{width}}  {value:8.{decimals}f}" for name, value in rows]
-    return "\n".join([table.name, *lines, table.convention])
 
 
 def _json(table: Table) -> str:

@@ -1,12 +1,18 @@
 """One trainable network as arrays: the only file that calls Flax's apply."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import optax
 from flax import linen as nn
 from jaxtyping import Array, PyTree
+
+
+Model = nn.Module
+# Fresh {"params", "batch_stats"} -> the same with published weights in some places.
+Pretrained = Callable[[PyTree], PyTree]
 
 
 @jax.tree_util.register_dataclass
@@ -21,7 +27,7 @@ class Network:
 
 def create(
     key: Array,
-    model: nn.Module,
+    model: Model,
     optimizer: optax.GradientTransformation,
     *inputs: Array,
 ) -> Network:
@@ -32,7 +38,7 @@ def create(
 
 
 def apply(
-    model: nn.Module, params: PyTree, batch_stats: PyTree, key: Array, *inputs: Array
+    model: Model, params: PyTree, batch_stats: PyTree, key: Array, *inputs: Array
 ) -> tuple[PyTree, PyTree]:
     """Outputs in training mode, and the running statistics after them.
 
@@ -49,7 +55,7 @@ def apply(
     return outputs, updated.get("batch_stats", {})
 
 
-def predict(model: nn.Module, network: Network, *inputs: Array) -> PyTree:
+def predict(model: Model, network: Network, *inputs: Array) -> PyTree:
     """Outputs in inference mode."""
     variables = {"params": network.params, "batch_stats": network.batch_stats}
     return model.apply(variables, *inputs, train=False)

@@ -5,7 +5,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxpose.learners import network
@@ -27,14 +26,18 @@ class Supervised:
         model: image in, raw outputs out.
         objective: what the outputs mean.
         optimizer: a state field named `learning_rate` is logged.
+        pretrained: puts published weights into the fresh network; () for none.
     """
 
-    model: nn.Module
+    model: network.Model
     objective: Objective
     optimizer: optax.GradientTransformation
+    pretrained: network.Pretrained | tuple[()] = ()
 
     def init(self, key: Array, batch: Batch) -> State:
-        pose = network.create(key, self.model, self.optimizer, batch.image)
+        pose = network.create(
+            key, self.model, self.optimizer, batch.image, pretrained=self.pretrained
+        )
         return State(jnp.zeros((), jnp.int32), pose)
 
     def train_step(

@@ -115,13 +115,16 @@ class VGGFeatures:
     Running statistics come along, as in the weighted-loss DeepPose.
 
     Attributes:
-        path: PyTorch's file of the state dict, such as `vgg16_bn-6c64b313.pth`.
+        path: PyTorch's file of the state dict, such as `vgg16_bn-6c64b313.pth`; empty
+            leaves the network as it is.
     """
 
-    path: str
+    path: str = ""
 
     def __call__(self, variables: Variables) -> Variables:
         """Raises: ValueError or OSError if the file does not fit or cannot be read."""
+        if not self.path:
+            return variables
         shapes = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype),
             {

@@ -1,0 +1,128 @@
+"""One training step of configs/deeppose_wl.py beside PyTorch's, in one run.
+
+    python -m benchmarks.vgg_step --batch_size 8 --steps 4
+
+Both train VGG16-BN with the original's head on the same random canvases by SGD with
+momentum; ours also jitters colours, which the original did on the host. Steps of the two
+alternate, so that other load falls on both alike. PyTorch is not among the dependencies.
+"""
+
+import argparse
+import json
+import pathlib
+import resource
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import torch
+
+from configs import deeppose_wl
+from jaxpose import config as configs
+from jaxpose import devices, train, workdir
+from jaxpose.models import vgg
+from jaxpose.types import Batch
+
+RESULT = pathlib.Path(__file__).with_name("results") / "vgg_step_cpu.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch_size", default=8, type=int)
+    parser.add_argument("--steps", default=4, type=int)
+    options = parser.parse_args()
+    runners = {
+        "jaxpose": _jaxpose(options.batch_size),
+        "pytorch": _pytorch(options.batch_size),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(options.steps + 1):
+        for name, step in runners.items():
+            start = time.perf_counter()
+            step()
+            seconds[name].append(time.perf_counter() - start)
+    # The first step compiles and allocates.
+    rate = {name: options.batch_size / np.median(s[1:]) for name, s in seconds.items()}
+    result = {
+        "made by": workdir.versions() | {"torch": torch.__version__},
+        "batch_size": options.batch_size,
+        "images_per_second": rate,
+        "ratio": rate["jaxpose"] / rate["pytorch"],
+        "peak_memory_of_both_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        / 1e6,
+    }
+    workdir.write_json(RESULT, result)
+    print(json.dumps(result, indent=2))
+
+
+def _jaxpose(n: int) -> Callable[[], object]:
+    config = deeppose_wl.get_config()
+    learner, augment = configs.build(config.learner), configs.build(config.augment)
+    mesh = devices.mesh()
+    batch = _batch(n)
+    state = jax.device_put(
+        train.init_state(learner, batch, 0), devices.replicated(mesh)
+    )
+    step = train.train_step(learner, augment, 0, mesh)
+    placed = devices.put_batch(batch, mesh)
+    box = [state]
+
+    def run() -> None:
+        box[0], metrics = step(box[0], placed)
+        float(metrics["loss"])
+
+    return run
+
+
+def _batch(n: int) -> Batch:
+    generator = np.random.default_rng(0)
+    fields = {
+        "image": generator.integers(0, 256, (n, 224, 224, 3), np.uint8),
+        "keypoints": generator.uniform(0, 224, (n, 1, 14, 2)).astype(np.float32),
+        "visibility": np.full((n, 1, 14), 2, np.int32),
+        "scale": np.ones((n, 1), np.float32),
+        "weight": np.ones(n, np.float32),
+        "mask": np.ones((n, 224, 224), np.uint8),
+        "to_source": np.tile(np.eye(2, 3, dtype=np.float32), (n, 1, 1)),
+        "index": np.arange(n, dtype=np.int32),
+    }
+    return Batch(**fields)
+
+
+def _pytorch(n: int) -> Callable[[], object]:
+    layers: list[torch.nn.Module] = []
+    channels = 3
+    for stage in vgg.STAGES:
+        for features in stage:
+            layers += [
+                torch.nn.Conv2d(channels, features, 3, padding=1),
+                torch.nn.BatchNorm2d(features),
+                torch.nn.ReLU(inplace=True),
+            ]
+            channels = features
+        layers.append(torch.nn.MaxPool2d(2, 2))
+    layers.append(torch.nn.Flatten())
+    for width in (25088, 4096):
+        layers += [torch.nn.Linear(width, 4096), torch.nn.ReLU(), torch.nn.Dropout()]
+    model = torch.nn.Sequential(*layers, torch.nn.Linear(4096, 28))
+    # Its faster memory layout on a CPU.
+    model = model.to(memory_format=torch.channels_last)
+    image = torch.rand(n, 3, 224, 224).to(memory_format=torch.channels_last)
+    target = torch.rand(n, 28)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=2e-3, momentum=0.9, weight_decay=1e-4
+    )
+
+    def run() -> None:
+        optimizer.zero_grad()
+        loss = torch.mean((model(image) - target) ** 2)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    return run
+
+
+if __name__ == "__main__":
+    main()
