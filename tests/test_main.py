@@ -111,20 +111,27 @@ def test_sigterm_saves_and_exits_cleanly(home):
     assert f"step {max(steps)} is saved" in said
 
 
-def test_two_processes_give_the_losses_of_one(home):
+def start_pair(
+    folder, workdir: pathlib.Path, *arguments: str
+) -> list[subprocess.Popen]:
+    """Two processes on this machine that train one run."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    workdir = home / "runs" / "two"
-    pair = [
+    return [
         start(
-            home,
-            "--workdir",
-            str(workdir),
+            folder,
+            *("--workdir", str(workdir)),
             f"--distributed=127.0.0.1:{port},2,{index}",
+            *arguments,
         )
         for index in range(2)
     ]
+
+
+def test_two_processes_give_the_losses_of_one(home):
+    workdir = home / "runs" / "two"
+    pair = start_pair(home, workdir)
     said = [process.communicate(timeout=300)[0] for process in pair]
     assert [process.returncode for process in pair] == [0, 0], said
 
@@ -141,6 +148,18 @@ def test_two_processes_give_the_losses_of_one(home):
     assert len(one) == 8
     # Sums in another order: rounding of float32, amplified over 12 steps.
     np.testing.assert_allclose(losses(workdir), one, rtol=1e-3)
+
+
+def test_a_signal_to_one_of_two_processes_stops_both_at_one_step(home):
+    workdir = home / "runs" / "two_stopped"
+    pair = start_pair(home, workdir, "--config.num_steps=100000")
+    while not (workdir / "checkpoints" / "4").exists():
+        assert [process.poll() for process in pair] == [None, None]
+        time.sleep(0.05)
+    pair[1].send_signal(signal.SIGTERM)
+    said = [process.communicate(timeout=120)[0] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], said
+    assert "stopped by a signal" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,14 @@ def score(options: argparse.Namespace) -> None:
         print(_json(table))
 
 
+def plot_curves(options: argparse.Namespace) -> None:
+    """Draws the learning curves of runs into a file."""
+    from jaxpose.apps import curves  # matplotlib, which scoring does not wait for
+
+    curves.draw(options.runs, options.metric, options.out)
+    print(options.out)
+
+
 def _matching_part(
     truth: Annotations, found: pose_files.Predictions
 ) -> tuple[Annotations, str]:
@@ -108,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="jaxpose", description="2D human pose.")
     commands = parser.add_subparsers(title="commands")
     _add_score(commands)
+    _add_curves(commands)
     return parser
 
 
@@ -145,3 +154,17 @@ def _add_score(commands: Any) -> None:
             )
         one.add_argument("--json", action="store_true", help="end with a line of JSON")
         one.set_defaults(run=score, conventions=conventions)
+
+
+def _add_curves(commands: Any) -> None:
+    about = "draw the learning curves of one or several runs"
+    one = commands.add_parser("curves", help=about, description=about)
+    one.add_argument("runs", type=pathlib.Path, nargs="+", help="their workdirs")
+    one.add_argument(
+        "--metric",
+        nargs="+",
+        default=["train/loss", "test/PCK@0.2"],
+        help="names in metrics.jsonl (default: train/loss test/PCK@0.2)",
+    )
+    one.add_argument("--out", type=pathlib.Path, default="curves.png", help="picture")
+    one.set_defaults(run=plot_curves)

@@ -9,7 +9,6 @@ import optax
 from flax import linen as nn
 from jaxtyping import Array, PyTree
 
-
 Model = nn.Module
 # Fresh {"params", "batch_stats"} -> the same with published weights in some places.
 Pretrained = Callable[[PyTree], PyTree]
@@ -30,9 +29,12 @@ def create(
     model: Model,
     optimizer: optax.GradientTransformation,
     *inputs: Array,
+    pretrained: Pretrained | tuple[()] = (),
 ) -> Network:
-    """Fresh parameters for inputs of these shapes."""
-    variables = model.init(key, *inputs, train=False)
+    """Fresh parameters for inputs of these shapes, some replaced by `pretrained`."""
+    variables = model.lazy_init(key, *inputs, train=False)
+    if pretrained:
+        variables = pretrained(variables)
     params = variables["params"]
     return Network(params, variables.get("batch_stats", {}), optimizer.init(params))
 
