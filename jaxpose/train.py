@@ -2,21 +2,18 @@
 
 import dataclasses
 import pathlib
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from clu import parameter_overview
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int, PyTree
 
 from jaxpose import augment as augments
-from jaxpose import checkpoint, devices, evaluate, journal, records
+from jaxpose import checkpoint, devices, evaluate, interrupts, journal, records
 from jaxpose import data as datas
 from jaxpose.types import Batch, Learner, Metrics
 
@@ -168,7 +165,7 @@ class _Loop:
 
     def run(self, state: PyTree, batches: Iterator[Batch], *, stop: int) -> PyTree:
         recent: list[Metrics] = []
-        with _StopSignal() as signals:
+        with interrupts.StopSignal() as signals:
             for step in range(int(state.step) + 1, stop + 1):
                 batch = self._next(batches)
                 state, metrics = self.step(state, devices.put_batch(batch, self.mesh))
@@ -262,32 +259,3 @@ def _is_finite(state: PyTree) -> Bool[Array, ""]:
 def _mean(metrics: Sequence[Metrics]) -> dict[str, float]:
     values = jax.device_get(list(metrics))
     return {name: float(np.mean([v[name] for v in values])) for name in values[0]}
-
-
-class _StopSignal:
-    """Turns SIGTERM and the first Ctrl-C into a question that the loop asks."""
-
-    def __enter__(self) -> Self:
-        self._asked = False
-        # Of several processes all must leave at the same step: JAX listens for SIGTERM
-        # itself, tells the others, and agrees on one.
-        alone = jax.process_count() == 1
-        self._before = {
-            number: signal.signal(number, self._note)
-            for number in (signal.SIGTERM, signal.SIGINT)
-            if alone
-        }
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: object) -> None:
-        self._asked = True
-        signal.signal(number, self._before[signal.Signals(number)])
-
-    def received(self, step: int) -> bool:
-        if jax.process_count() == 1:
-            return self._asked
-        return multihost_utils.reached_preemption_sync_point(step)

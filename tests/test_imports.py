@@ -20,6 +20,8 @@ LAYERS = (
         "jaxpose.records",
         "jaxpose.devices",
         "jaxpose.draw",
+        "jaxpose.imputation",
+        "jaxpose.interrupts",
         "jaxpose.pose_files",
         "jaxpose.tables",
     ),

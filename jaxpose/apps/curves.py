@@ -28,7 +28,7 @@ def draw(
                 f"no run measured {metric!r}; there is "
                 f"{', '.join(sorted(known - {'step', 'time'}))}"
             )
-        for path, rows in curves.items():
+        for rows in curves.values():
             points = [(r["step"], r[metric]) for r in rows if r.get(metric) is not None]
             panel.plot(*zip(*points), marker="o" if len(points) < 30 else "", ms=3)
         panel.set(xlabel="step", title=metric)
