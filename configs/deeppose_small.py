@@ -2,6 +2,10 @@
 
     XLA_FLAGS=--xla_force_host_platform_device_count=2 \
         python main.py --config configs/deeppose_small.py
+
+From scratch, on LSP 1-1000 and the 8000 photographs of LSPET at hand: PCK@0.2 42.2 and
+strict PCP 44.6 on LSP test after 5600 steps. That took 41 minutes on two cores which
+other work shared (157 images/s in the median, 237 at best) and 1.1 GB.
 """
 
 import optax
@@ -53,6 +57,7 @@ def get_config() -> ConfigDict:
         sources=(lspet, lsp["train"]),
         skeleton=LSP,
         size=SIZE,
+        # Counts with --config.learner.objective.weighted=true; README has both results.
         weighting=spec(rarity.Rarity, components=10, bandwidth=0.6, bounds=(0.5, 2.0)),
     )
     config.augment = spec(

@@ -79,7 +79,7 @@ def start_devices(distributed: str | None) -> None:
         address, count, index = distributed.split(",")
         jax.distributed.initialize(address, int(count), int(index))
     # Orbax tells every detail of every checkpoint.
-    logging.set_verbosity(logging.WARNING)
+    logging.set_verbosity(logging.ERROR)
     cache = pathlib.Path.home() / ".cache" / "jaxpose" / "programs"
     jax.config.update("jax_compilation_cache_dir", os.fspath(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
