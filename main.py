@@ -40,10 +40,10 @@ flags.mark_flag_as_required("config")
 def main(argv: Sequence[str]) -> None:
     del argv
     launch.start_devices(DISTRIBUTED.value)
-    workdir = WORKDIR.value or pathlib.Path("runs", launch.config_name(sys.argv))
+    name = pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     launch.run(
         CONFIG.value,
-        pathlib.Path(workdir),
+        pathlib.Path(WORKDIR.value or f"runs/{name}"),
         mode=MODE.value,
         which=CHECKPOINT.value,
         split=SPLIT.value,

@@ -7,14 +7,15 @@ LSPET and LSP, which needs all 12,000 photographs and shares no test set with an
 1-based keypoints taken as they are; photographs resized with a black border and without
 antialiasing; keypoints outside the photograph as good as missing; weights from poses in
 which missing keypoints are 0, neither bounded nor normalized. Its metric is the mean
-squared error alone, and it publishes no number. Not run to its end by us: the data at
+squared error alone, and it publishes no number. Predictions are in its frame, half a
+pixel right of and below ours. Not run to its end by us: the data at
 hand is cut at 8000 photographs of LSPET.
 """
 
 import pathlib
 
 import optax
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 from data_builders.lsp import lsp_dataset_builder
 from data_builders.lspet import lspet_dataset_builder
@@ -27,13 +28,14 @@ from jaxpose.objectives import coordinates
 from jaxpose.skeletons import LSP
 from jaxpose.weights import torchvision
 
-SIZE = (224, 224)
 STEPS_PER_EPOCH = 9000 // 45
-ORDER = str(pathlib.Path(__file__).with_name("deeppose_wl_order.txt"))
+ORDER = str(pathlib.Path(__file__).resolve().with_name("deeppose_wl_order.txt"))
 
 
 def get_config() -> ConfigDict:
     config = ConfigDict()
+    # One field wherever it stands: --config.data.size=... changes all.
+    size = config_dict.FieldReference((224, 224))
     config.seed = 0
     config.batch_size = 45
     config.num_steps = 1500 * STEPS_PER_EPOCH
@@ -60,7 +62,7 @@ def get_config() -> ConfigDict:
         spec(records.Ordered, sources=sources, order=ORDER, start=start, stop=stop)
         for start, stop in ((0, 9000), (9000, 12000))
     )
-    canvas = {"skeleton": LSP, "size": SIZE, "border": "zero", "antialias": False}
+    canvas = {"skeleton": LSP, "size": size, "border": "zero", "antialias": False}
     config.data = spec(
         data.Data,
         sources=(train,),
@@ -77,10 +79,11 @@ def get_config() -> ConfigDict:
         model=spec(vgg.VGG16BN, num_keypoints=14, dropout=0.5),
         objective=spec(
             coordinates.Coordinates,
-            size=SIZE,
+            size=size,
             extent=1.0,
             weighted=True,
             weight_start=0,
+            inside_only=True,
         ),
         optimizer=spec(
             optimizers.sgd,

@@ -1,15 +1,19 @@
 """Checkpoints of a run: latest and best kept, checked on reading, by Orbax."""
 
+import contextlib
 import dataclasses
+import json
 import pathlib
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from jaxtyping import Array, PyTree, UInt32
 from orbax.checkpoint import checkpoint_managers
 
@@ -54,6 +58,8 @@ class Store:
     def __init__(self, workdir: pathlib.Path, spec: Checkpoints, *, read_only=False):
         self._spec = spec
         self.path = workdir / "checkpoints"
+        self._aside = workdir / "broken_checkpoints"
+        self._set_aside(self._without_metrics())
         policies = checkpoint_managers.preservation_policy
         self._manager = ocp.CheckpointManager(
             self.path.absolute(),
@@ -113,28 +119,57 @@ class Store:
         self._manager.close()
 
     def resume(self, abstract: PyTree) -> PyTree | None:
-        """The newest checkpoint that can be read; broken newer ones are deleted.
+        """The newest checkpoint that can be read; newer ones are moved aside, not lost.
+
+        Several processes go back together, as soon as one of them cannot read.
 
         Args:
             abstract: shapes, dtypes and shardings of the state.
         Returns: None if the workdir has no checkpoint at all.
         Raises: ValueError if it has some and none can be read.
         """
-        for step in reversed(steps := self.steps()):
+        steps = self.steps()
+        for step in reversed(steps):
+            state, fault = None, ""
             try:
                 state = self.restore(step, abstract)
             except ValueError as error:
-                print(f"{error}\ngoing back to the one before it", flush=True)
-                continue
-            for broken in (s for s in steps if s > step):
-                self._manager.delete(broken)
-            return state
+                fault = str(error)
+            if np.all(multihost_utils.process_allgather(state is not None)):
+                self._set_aside([s for s in steps if s > step])
+                self._manager.reload()
+                return state
+            print(
+                f"{fault or 'another process cannot read it'}\ngoing back to the one "
+                "before it",
+                flush=True,
+            )
         if steps:
             raise ValueError(
                 f"none of the checkpoints {steps} in {self.path} can be read; choose "
                 "another --workdir, or delete that folder to start anew"
             )
         return None
+
+    def _without_metrics(self) -> list[int]:
+        """Steps whose metrics a power cut has emptied; the manager trips over them."""
+        broken = []
+        for path in self.path.glob("[0-9]*/metrics/metrics"):
+            try:
+                json.loads(path.read_text())
+            except (OSError, ValueError):
+                broken.append(int(path.parts[-3]))
+        return broken
+
+    def _set_aside(self, steps: Sequence[int]) -> None:
+        if jax.process_index() == 0:
+            for step in steps:
+                self._aside.mkdir(exist_ok=True)
+                target = self._aside / f"{step}_{time.time_ns()}"
+                print(f"moving the broken checkpoint {step} to {target}", flush=True)
+                (self.path / str(step)).rename(target)
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("broken checkpoints are aside")
 
     def restore(self, step: int, abstract: PyTree) -> PyTree:
         """Raises: ValueError if the checkpoint is missing, damaged or of another shape."""
@@ -172,7 +207,16 @@ class Store:
         if which == "latest":
             return steps[-1:]
         if which == "best":
-            return [self._manager.best_step()]
+            scores = {
+                step: self._spec.score(self._manager.metrics(step)) for step in steps
+            }
+            best = max(steps, key=lambda step: scores[step])
+            if not np.isfinite(scores[best]):
+                raise ValueError(
+                    f"no checkpoint in {self.path} was evaluated for "
+                    f"{self._spec.best!r}; choose latest, all or one of {steps}"
+                )
+            return [best]
         if not which.isdecimal() or int(which) not in steps:
             raise ValueError(
                 f"--checkpoint={which} is not there; choose latest, best, all or one of "
@@ -181,22 +225,17 @@ class Store:
         return [int(which)]
 
 
-class _writing:
+@contextlib.contextmanager
+def _writing(path: pathlib.Path) -> Iterator[None]:
     """Says what to do when a checkpoint cannot be written."""
-
-    def __init__(self, path: pathlib.Path):
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind, error, trace) -> None:
-        if error is not None and isinstance(error, Exception):
-            raise OSError(
-                f"a checkpoint could not be written to {self._path} "
-                f"({type(error).__name__}: {str(error)[:300]}); free space or mend the "
-                "disk and run the same command again: it goes on from the last complete "
-                "checkpoint"
-            ) from error
+    try:
+        yield
+    except Exception as error:
+        raise OSError(
+            f"a checkpoint could not be written to {path} ({type(error).__name__}: "
+            f"{str(error)[:300]}); free space or mend the disk and run the same command "
+            "again: it goes on from the last complete checkpoint"
+        ) from error
 
 
 @jax.jit

@@ -11,7 +11,7 @@ def spec(fn: Callable[..., Any], /, **kwargs: Any) -> ConfigDict:
     """Records the call `fn(**kwargs)` for `build` to make later.
 
     Keyword arguments may themselves be specs, or tuples and dicts of specs. They stay
-    visible as fields: `--config.learner.optimizer.learning_rate=0.1` changes one.
+    visible as fields: `--config.learner.optimizer.momentum=0.8` changes one.
     """
     return ConfigDict({"fn": fn, **kwargs})
 
@@ -51,14 +51,14 @@ def describe(value: Any) -> Any:
     return value
 
 
-def differences(a: Any, b: Any, path: str = "") -> list[str]:
-    """Lines `path: a -> b` where two described configs disagree."""
+def differences(a: Any, b: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """(field, value in a, value in b) wherever two described configs disagree."""
     if isinstance(a, dict) and isinstance(b, dict):
-        lines = []
+        found = []
         for name in sorted(a.keys() | b.keys()):
             where = f"{path}.{name}" if path else name
-            lines += differences(
+            found += differences(
                 a.get(name, "(absent)"), b.get(name, "(absent)"), where
             )
-        return lines
-    return [] if a == b else [f"{path}: {a} -> {b}"]
+        return found
+    return [] if a == b else [(path, a, b)]

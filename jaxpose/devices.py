@@ -11,11 +11,11 @@ from jaxtyping import PyTree
 
 def mesh(devices: list[jax.Device] | None = None) -> Mesh:
     """All devices, or the given ones, in a row."""
-    devices = devices or jax.devices()
-    # Explicit axes, the default, refuse the gathers and reshapes of ordinary models.
-    return jax.make_mesh(
-        (len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices
-    )
+    # In the order of processes, each of which loads one block of rows; jax.make_mesh
+    # may order by how devices are wired. Its explicit axes, the default there, refuse
+    # the gathers and reshapes of ordinary models.
+    ordered = sorted(devices or jax.devices(), key=lambda d: (d.process_index, d.id))
+    return Mesh(np.array(ordered), ("data",), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -41,8 +41,14 @@ class Result:
     annotations: Annotations
 
     def headline(self, split: str) -> dict[str, float]:
-        """`split/metric` -> mean, for logs and for choosing the best checkpoint."""
-        return {f"{split}/{table.name}": table.mean for table in self.tables}
+        """`split/metric` -> mean, for logs and for choosing the best checkpoint.
+
+        Raises: ValueError if two metrics share a name.
+        """
+        names = [f"{split}/{table.name}" for table in self.tables]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two metrics have one name: {names}; leave one out")
+        return dict(zip(names, (table.mean for table in self.tables), strict=True))
 
 
 # Examples whose predictions are drawn at every evaluation.
@@ -65,6 +71,11 @@ class Evaluator:
         data_dir: str,
         manual_dir: str,
     ) -> None:
+        if spec.data.size != learner.objective.size:
+            raise ValueError(
+                f"evals.{name}.data.size={spec.data.size}, but the network was made for "
+                f"canvases of {learner.objective.size}; give both the same size"
+            )
         self.name = name
         self.spec = spec
         self.skeleton = spec.data.skeleton

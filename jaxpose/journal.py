@@ -1,8 +1,10 @@
 """What a run says while it goes on: console, metrics.jsonl, TensorBoard, pictures."""
 
 import contextlib
+import datetime
 import json
 import pathlib
+import sys
 import time
 from collections.abc import Iterator, Mapping
 
@@ -12,6 +14,8 @@ import numpy as np
 import tensorboardX
 from jaxtyping import UInt8
 from tqdm import tqdm
+
+from jaxpose import atomic
 
 
 class Journal:
@@ -59,7 +63,7 @@ class Journal:
             f"step {step}/{self._bar.total}  {numbers}  "
             f"{speed['images_per_second']:.1f} images/s  "
             f"waiting for input {speed['input_wait']:.0%}  "
-            f"{time.strftime('%H:%M:%S', time.gmtime(left))} left"
+            f"{datetime.timedelta(seconds=round(left))} left"
         )
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
@@ -79,12 +83,13 @@ class Journal:
             return
         path = self._workdir / "pictures" / f"{name}_{step:07d}.jpg"
         path.parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(path), image[..., ::-1])
+        atomic.write(path, cv2.imencode(".jpg", image[..., ::-1])[1].tobytes())
         self._board.add_image(name, image, step, dataformats="HWC")
 
     def say(self, text: str) -> None:
         if self._writes:
             self._bar.write(text)
+            sys.stdout.flush()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -137,4 +142,4 @@ def _drop_after(path: pathlib.Path, step: int) -> None:
                 kept.append(line)
         except json.JSONDecodeError:
             continue
-    path.write_text("".join(kept))
+    atomic.write(path, "".join(kept))

@@ -1,9 +1,11 @@
 """The loop: a batch, a step, and now and then a line, an evaluation, a checkpoint."""
 
+import collections
 import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -69,6 +71,8 @@ def train(
     store = checkpoint.Store(workdir, checkpoints)
     state = _start(learner, examples, mesh, seed, store)
     start = int(state.step)
+    if start >= num_steps:
+        print(f"{workdir} is at step {start} of {num_steps} already")
     if jax.process_index() == 0:
         (workdir / "parameters.txt").write_text(_overview(state))
     loop = _Loop(
@@ -151,6 +155,15 @@ def _overview(state: PyTree) -> str:
     return parameter_overview.get_parameter_overview(networks) + "\n"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """A step whose loss nobody has looked at yet."""
+
+    number: int
+    metrics: Metrics
+    rows: Int[np.ndarray, "b"]
+
+
 @dataclasses.dataclass(kw_only=True)
 class _Loop:
     """One session of a run; the state is passed along, never kept."""
@@ -165,58 +178,51 @@ class _Loop:
 
     def run(self, state: PyTree, batches: Iterator[Batch], *, stop: int) -> PyTree:
         recent: list[Metrics] = []
+        unchecked: collections.deque[_Step] = collections.deque()
         with interrupts.StopSignal() as signals:
-            for step in range(int(state.step) + 1, stop + 1):
-                batch = self._next(batches)
-                state, metrics = self.step(state, devices.put_batch(batch, self.mesh))
+            for number in range(int(state.step) + 1, stop + 1):
+                batch, rows = self._next(batches)
+                state, metrics = self.step(state, batch)
                 recent.append(metrics)
-                leaving = signals.received(step)
-                due = {
-                    what
-                    for what, steps in self.every.items()
-                    if step % steps == 0 or step == stop
-                }
-                if leaving:
-                    # Whoever sends SIGTERM waits seconds, not for an evaluation.
-                    due = {"line", "save"}
-                # Waiting here keeps one step in flight: more of them gain nothing, and
-                # on CPU devices their collectives can wait for each other for ever.
-                # A step of finite loss may make parameters that are not: before they
-                # are kept they are looked at too.
-                kept = state if due & {"eval", "save"} else None
-                loss, rows = float(metrics["loss"]), np.asarray(batch.index)
-                self._check_finite(step, loss, kept, rows)
+                leaving = signals.received(number)
+                due = self._due(number, stop, leaving=leaving)
+                unchecked.append(_Step(number, metrics, rows))
+                while len(unchecked) > (0 if due else _steps_ahead(self.mesh)):
+                    self._check_loss(unchecked.popleft())
                 self.journal.stepped(len(rows) * jax.process_count())
-                self._housekeep(state, step, recent, due)
+                self._housekeep(state, rows=rows, recent=recent, due=due)
                 if leaving:
                     self.journal.say(
-                        f"stopped by a signal; step {step} is saved, and the same "
+                        f"stopped by a signal; step {number} is saved, and the same "
                         "command goes on from there"
                     )
                     break
-        self.store.finish()
+            self.store.finish()
         return state
 
-    def _next(self, batches: Iterator[Batch]) -> Batch:
+    def _next(self, batches: Iterator[Batch]) -> tuple[Batch, Int[np.ndarray, "b"]]:
+        """A batch on the devices, and this process's record numbers in it."""
         before = time.perf_counter()
-        batch = next(batches)
+        local = next(batches)
+        batch = devices.put_batch(local, self.mesh)
         self.journal.waited(time.perf_counter() - before)
-        return batch
+        return batch, np.asarray(local.index)
 
-    def _check_finite(
-        self, step: int, loss: float, state: PyTree | None, rows: Int[np.ndarray, "b"]
-    ) -> None:
-        """Raises: FloatingPointError naming step and records.
+    def _due(self, number: int, stop: int, *, leaving: bool) -> set[str]:
+        """What comes after this step: a line, an evaluation, a checkpoint."""
+        if leaving and number < stop:
+            # Whoever sends SIGTERM waits seconds, not for an evaluation.
+            return {"line", "save"}
+        return {
+            what for what, n in self.every.items() if number % n == 0 or number == stop
+        }
 
-        Args:
-            state: also looked at, where one is given.
-        """
+    def _check_loss(self, step: _Step) -> None:
+        loss = float(step.metrics["loss"])
         if not np.isfinite(loss):
-            what = f"the loss of step {step} is {loss}"
-        elif state is not None and not _is_finite(state):
-            what = f"step {step} made parameters that are not finite"
-        else:
-            return
+            self._refuse(f"the loss of step {step.number} is {loss}", step.rows)
+
+    def _refuse(self, what: str, rows: Int[np.ndarray, "b"]) -> NoReturn:
         names = "\n  ".join(f"{row}: {self.people.describe(row)}" for row in rows)
         raise FloatingPointError(
             f"{what}. Its batch held\n  {names}\n"
@@ -225,15 +231,32 @@ class _Loop:
         )
 
     def _housekeep(
-        self, state: PyTree, step: int, recent: list[Metrics], due: set[str]
+        self,
+        state: PyTree,
+        *,
+        rows: Int[np.ndarray, "b"],
+        recent: list[Metrics],
+        due: set[str],
     ) -> None:
         """What is due after a step, evaluation before checkpoint."""
+        if not due:
+            return
+        step = int(state.step)
         if "line" in due:
             self.journal.train(step, _mean(recent))
             recent.clear()
-        if due & {"eval", "save"}:
-            with self.journal.paused():
-                headline = self._evaluate(state, step) if "eval" in due else {}
+        if due == {"line"}:
+            return
+        # A step of finite loss may make parameters that are not.
+        if not _is_finite(state):
+            self._refuse(f"step {step} made parameters that are not finite", rows)
+        with self.journal.paused():
+            headline: dict[str, float] = {}
+            try:
+                if "eval" in due:
+                    headline = self._evaluate(state, step)
+            finally:
+                # Also when the evaluation fails: what was trained is not lost.
                 self.store.save(state, headline)
 
     def _evaluate(self, state: PyTree, step: int) -> dict[str, float]:
@@ -246,6 +269,15 @@ class _Loop:
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in headline.items())
         self.journal.say(f"step {step}  {numbers}")
         return headline
+
+
+def _steps_ahead(mesh: Mesh) -> int:
+    """How many steps may be under way unseen, to hide the host's work behind them.
+
+    On CPU devices nothing is gained, and the collectives of two steps at once have been
+    seen to wait for each other for ever.
+    """
+    return 0 if mesh.devices.flat[0].platform == "cpu" else 2
 
 
 @jax.jit

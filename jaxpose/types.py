@@ -125,7 +125,10 @@ class Metric(Protocol):
 
 
 class Objective(Protocol):
-    """What the outputs of a network mean."""
+    """What the outputs of a network mean, for canvases of `size` (height, width)."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
 
     def targets(self, batch: Batch, step: Int[Array, ""]) -> PyTree:
         """Encodes the keypoints of a batch as what the outputs should be."""

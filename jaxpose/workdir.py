@@ -1,17 +1,19 @@
 """A run's folder: whose it is, whether it can be written, what made it."""
 
+import fcntl
 import importlib.metadata
 import json
 import os
 import pathlib
 import platform
 import sys
-import tempfile
-from typing import Any
+from collections.abc import Sequence
+from typing import IO, Any
 
 import jax
 from ml_collections import ConfigDict
 
+from jaxpose import atomic
 from jaxpose import config as configs
 
 # Fields that may change between the sessions of one run: they do not change its steps.
@@ -25,6 +27,16 @@ FREE = (
     "checkpoints",
     "data.threads",
     "data.workers",
+)
+# Fields besides that do not change what a checkpoint's network says.
+FREE_IN_EVALUATION = (
+    *FREE,
+    "seed",
+    "batch_size",
+    "augment",
+    "data",
+    "learner.optimizer",
+    "learner.pretrained",
 )
 
 _PACKAGES = (
@@ -40,33 +52,43 @@ _PACKAGES = (
 )
 
 
-def claim(workdir: pathlib.Path, config: ConfigDict) -> None:
+def claim(workdir: pathlib.Path, config: ConfigDict) -> IO[str]:
     """Makes the folder this config's, or finds that it is already.
 
+    Returns: the lock on the folder; closing it, or ending the process, opens it.
     Raises:
-        OSError: if it cannot be written.
-        ValueError: if it belongs to another config.
+        OSError: if it cannot be written, or another process trains there.
+        ValueError: if a run of another config has left checkpoints there.
     """
-    described = configs.describe(config)
-    _check_writable(workdir)
-    path = workdir / "config.json"
-    if path.exists():
-        check(workdir, config)
+    lock = _lock(workdir)
+    if any(path.name.isdecimal() for path in (workdir / "checkpoints").glob("*")):
+        check(workdir, config, free=FREE)
     if jax.process_index() == 0:
-        write_json(path, described)
-        write_json(workdir / "versions.json", versions())
+        config_json = json.dumps(configs.describe(config), indent=2)
+        atomic.write(workdir / "config.json", config_json + "\n")
+        path = workdir / "versions.json"
+        sessions = json.loads(path.read_text()) if path.exists() else []
+        atomic.write(path, json.dumps([*sessions, versions()], indent=2) + "\n")
+    return lock
 
 
-def check(workdir: pathlib.Path, config: ConfigDict) -> None:
-    """Raises: ValueError with the differences if the folder belongs to another config."""
+def check(workdir: pathlib.Path, config: ConfigDict, *, free: Sequence[str]) -> None:
+    """Compares with the config that the folder belongs to.
+
+    Args:
+        free: fields, with what is below them, that may differ.
+    Raises: ValueError with the differences, or if the folder holds no run.
+    """
     path = workdir / "config.json"
     if not path.exists():
         raise ValueError(f"{workdir} holds no run (no config.json); train there first")
     before = json.loads(path.read_text())
-    lines = configs.differences(
-        before, json.loads(json.dumps(configs.describe(config)))
-    )
-    lines = [line for line in lines if not line.startswith(FREE)]
+    now = json.loads(json.dumps(configs.describe(config)))
+    lines = [
+        f"{field}: {a} -> {b}"
+        for field, a, b in configs.differences(before, now)
+        if not any(field == name or field.startswith(f"{name}.") for name in free)
+    ]
     if lines:
         raise ValueError(
             f"{workdir} belongs to a run with another config:\n  "
@@ -75,13 +97,25 @@ def check(workdir: pathlib.Path, config: ConfigDict) -> None:
         )
 
 
-def write_json(path: pathlib.Path, content: Any) -> None:
-    """Whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+def _lock(workdir: pathlib.Path) -> IO[str]:
+    """The folder made, tried out, and kept from other runs."""
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock = (workdir / ".lock").open("w")
+    except OSError as error:
+        raise OSError(
+            f"--workdir={workdir} cannot be written ({error.strerror}); choose a folder "
+            "of your own, or mend its permissions"
+        ) from error
+    if jax.process_index() == 0:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(
+                f"another process trains in {workdir}; wait for it, stop it, or give "
+                "another --workdir"
+            ) from None
+    return lock
 
 
 def versions() -> dict[str, Any]:
@@ -95,15 +129,3 @@ def versions() -> dict[str, Any]:
         "processes": jax.process_count(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
-
-
-def _check_writable(workdir: pathlib.Path) -> None:
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=workdir):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"--workdir={workdir} cannot be written ({error.strerror}); choose a folder "
-            "of your own, or mend its permissions"
-        ) from error

@@ -120,11 +120,31 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, damage, caps
         reader.restore(2, abstract())
     store = checkpoint.Store(tmp_path, SPEC)
     assert equal(store.resume(abstract()), state(1))
-    assert "going back to the one before it" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "going back to the one before it" in said
+    assert "moving the broken checkpoint 2" in said
+    assert len(list((tmp_path / "broken_checkpoints").iterdir())) == 1
     # The run makes step 2 again.
     store.save(state(2), {})
     store.finish()
     assert equal(store.restore(2, abstract()), state(2))
+
+
+def test_metrics_that_a_power_cut_emptied_do_not_stop_the_run(tmp_path):
+    save(tmp_path, {1: 0.5, 2: 0.6})
+    (tmp_path / "checkpoints" / "2" / "metrics" / "metrics").write_text("")
+    store = checkpoint.Store(tmp_path, SPEC)
+    assert store.steps() == [1]
+    assert equal(store.resume(abstract()), state(1))
+
+
+def test_best_needs_an_evaluated_checkpoint(tmp_path):
+    save(tmp_path, {1: None, 2: None})
+    store = checkpoint.Store(tmp_path, SPEC, read_only=True)
+    with pytest.raises(
+        ValueError, match="no checkpoint .* was evaluated for 'test/PCK'"
+    ):
+        store.choose("best")
 
 
 def test_nothing_but_damage_is_refused(tmp_path):

@@ -67,16 +67,32 @@ def test_description_is_plain_data():
             "first": {"fn": f"{__name__}.Leaf", "size": 1},
             "others": [{"fn": f"{__name__}.Leaf", "size": 2}],
         },
-        "skeleton": "Skeleton(LSP)",
+        "skeleton": configs.describe(dataclasses.asdict(LSP)),
     }
+    assert described["skeleton"]["flip"] == [
+        5,
+        4,
+        3,
+        2,
+        1,
+        0,
+        11,
+        10,
+        9,
+        8,
+        7,
+        6,
+        12,
+        13,
+    ]
 
 
 def test_differences_name_the_path():
     a = {"x": {"y": 1, "same": 0}, "gone": 2}
     b = {"x": {"y": 3, "same": 0}, "new": {"z": 4}}
     assert configs.differences(a, b) == [
-        "gone: 2 -> (absent)",
-        "new: (absent) -> {'z': 4}",
-        "x.y: 1 -> 3",
+        ("gone", 2, "(absent)"),
+        ("new", "(absent)", {"z": 4}),
+        ("x.y", 1, 3),
     ]
     assert configs.differences(a, a) == []

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # From the ground up; a room imports lower ones only, and files of its own package.
 LAYERS = (
-    ("jaxpose.skeletons", "jaxpose.config"),
+    ("jaxpose.skeletons", "jaxpose.config", "jaxpose.atomic"),
     ("jaxpose.types",),
     ("jaxpose.geometry",),
     ("jaxpose.regions",),

@@ -43,7 +43,10 @@ def run(folder, *arguments: str, code: int = 0, **options) -> str:
 
 
 def final_state(workdir: pathlib.Path, step: int = 12) -> dict[str, list[int]]:
-    """The digest of every array: equal digests are equal bits."""
+    """The digest of every array: equal digests are equal bits.
+
+    Those of an untrained and a trained network are told apart in test_checkpoint.
+    """
     (facts,) = (workdir / "checkpoints" / str(step) / "facts").glob("metadata")
     return json.loads(facts.read_text())
 
@@ -66,6 +69,7 @@ def test_training_leaves_everything_in_runs(home):
     names = {path.name for path in workdir.iterdir()}
     assert names == {
         "checkpoints",
+        ".lock",
         "config.json",
         "metrics.jsonl",
         "parameters.txt",
@@ -76,22 +80,29 @@ def test_training_leaves_everything_in_runs(home):
     final_state(workdir)
 
 
+def newest_step(workdir: pathlib.Path) -> int:
+    names = [path.name for path in (workdir / "checkpoints").glob("*")]
+    return max((int(name) for name in names if name.isdecimal()), default=0)
+
+
 def test_killed_at_any_moment_it_ends_bit_for_bit_the_same(home):
     generator = np.random.default_rng()
-    workdir = home / "runs" / "killed"
-    kills = 0
+    longer = "--config.num_steps=60"
+    whole, killed = home / "runs" / "whole", home / "runs" / "killed"
+    run(home, "--workdir", str(whole), longer)
     for _ in range(3):
-        process = start(home, "--workdir", str(workdir))
-        # Somewhere between the first checkpoint and the end.
-        while not (workdir / "checkpoints" / "4").exists() and process.poll() is None:
-            time.sleep(0.02)
-        time.sleep(generator.uniform(0, 2))
-        kills += process.poll() is None
+        before = newest_step(killed)
+        process = start(home, "--workdir", str(killed), longer)
+        # At a random moment after the next checkpoint; often while one is written.
+        while newest_step(killed) == before:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(generator.uniform(0, 0.5))
         process.kill()
         process.communicate()
-    run(home, "--workdir", str(workdir))
-    assert kills > 0
-    assert final_state(workdir) == final_state(home / "runs" / "tiny")
+        assert newest_step(killed) < 60
+    run(home, "--workdir", str(killed), longer)
+    assert final_state(killed, 60) == final_state(whole, 60)
 
 
 def test_sigterm_saves_and_exits_cleanly(home):
@@ -105,10 +116,7 @@ def test_sigterm_saves_and_exits_cleanly(home):
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert "stopped by a signal" in said and "goes on from there" in said
-    steps = [
-        int(p.name) for p in (workdir / "checkpoints").iterdir() if p.name.isdecimal()
-    ]
-    assert f"step {max(steps)} is saved" in said
+    assert f"step {newest_step(workdir)} is saved" in said
 
 
 def start_pair(
@@ -186,7 +194,7 @@ def test_wrong_settings_are_refused_before_anything_starts(home):
         code=1,
     )
     assert "batch_size=7 does not divide over 8 devices; use a multiple of 8" in said
-    assert "Traceback" not in said and not (workdir / "checkpoints").exists()
+    assert "Traceback" not in said and newest_step(workdir) == 0
 
 
 def test_a_workdir_of_another_config_is_refused(home):

@@ -7,12 +7,15 @@ import signal
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import people
 import pytest
 from ml_collections import ConfigDict
 
 from jaxpose import config, devices, train
+from jaxpose.config import spec
 from jaxpose.learners import optimizers
+from jaxpose.types import Table
 
 
 def experiment(root, **changes) -> dict:
@@ -74,11 +77,59 @@ def test_a_run_in_two_parts_is_the_same_run(lspet, whole, tmp_path):
     assert numbers(tmp_path) == numbers(workdir)
 
 
-def test_a_finished_run_is_left_alone(lspet, whole):
+def test_a_finished_run_is_left_alone(lspet, whole, capsys):
     workdir, state = whole
     before = (workdir / "metrics.jsonl").read_text()
     assert same(run(lspet[0], workdir), state)
     assert (workdir / "metrics.jsonl").read_text() == before
+    assert "is at step 12 of 12 already" in capsys.readouterr().out
+
+
+def test_a_failing_evaluation_does_not_lose_the_training(lspet, tmp_path):
+    fields = experiment(lspet[0])
+
+    class Failing:
+        """A metric that takes the truth and trips over predictions."""
+
+        def __call__(self, poses, annotations, skeleton):
+            if not np.array_equal(poses.keypoints, annotations.keypoints):
+                raise ValueError("no metric today")
+            return Table(name="PCK@0.2", convention="", values={}, mean=100.0)
+
+    evals = {
+        name: dataclasses.replace(spec, metrics=(Failing(),))
+        for name, spec in fields["evals"].items()
+    }
+    with pytest.raises(ValueError, match="no metric today"):
+        train.train(**fields | {"evals": evals}, workdir=tmp_path)
+    assert "6" in os.listdir(tmp_path / "checkpoints")
+
+
+def test_canvases_of_another_size_are_refused_in_evaluation(lspet, tmp_path):
+    fields = experiment(lspet[0])
+    spec = fields["evals"]["test"]
+    smaller = dataclasses.replace(
+        spec, data=dataclasses.replace(spec.data, size=(16, 16))
+    )
+    with pytest.raises(
+        ValueError, match=r"evals.test.data.size=\(16, 16\).*\(24, 24\)"
+    ):
+        train.train(**fields | {"evals": {"test": smaller}}, workdir=tmp_path)
+
+
+def test_two_metrics_of_one_name_are_refused(lspet, tmp_path):
+    fields = experiment(lspet[0])
+    spec = fields["evals"]["test"]
+    twice = dataclasses.replace(spec, metrics=spec.metrics * 2)
+    with pytest.raises(ValueError, match="two metrics have one name"):
+        train.train(**fields | {"evals": {"test": twice}}, workdir=tmp_path)
+
+
+def test_any_optax_optimizer_will_do(lspet, tmp_path):
+    changed = ConfigDict(people.fields(lspet[0]))
+    changed.learner.optimizer = spec(optax.sgd, learning_rate=0.1)
+    train.train(**config.build(changed), workdir=tmp_path)
+    assert "train/learning_rate" not in lines(tmp_path)[0]
 
 
 def test_sigterm_saves_and_the_run_goes_on(lspet, whole, tmp_path, monkeypatch):
@@ -107,7 +158,7 @@ def test_sigterm_saves_and_the_run_goes_on(lspet, whole, tmp_path, monkeypatch):
     stopped = train.train(
         **fields | {"learner": Interrupting(fields["learner"])}, workdir=tmp_path
     )
-    assert int(stopped.step) in (5, 6)
+    assert int(stopped.step) in (5, 6, 7)
     assert signal.getsignal(signal.SIGTERM) is before
     assert str(int(stopped.step)) in os.listdir(tmp_path / "checkpoints")
     assert same(run(lspet[0], tmp_path), whole[1])

@@ -1,6 +1,7 @@
 """`--mode evaluate`: checkpoints of a workdir to tables, pictures and pose files."""
 
 import csv
+import io
 import pathlib
 from collections.abc import Mapping
 
@@ -8,7 +9,7 @@ import cv2
 import jax
 import numpy as np
 
-from jaxpose import checkpoint, devices, evaluate, pose_files, tables, train
+from jaxpose import atomic, checkpoint, devices, evaluate, pose_files, tables, train
 from jaxpose.types import Learner
 
 
@@ -78,7 +79,7 @@ def _leave(
         folder.mkdir(exist_ok=True)
     evaluations, poses, pictures = paths
     stem = f"{name}_{step:07d}"
-    (evaluations / f"{stem}.txt").write_text(text + "\n")
+    atomic.write(evaluations / f"{stem}.txt", text + "\n")
     _log(evaluations / f"{name}.csv", step, result.headline(name))
     predictions = pose_files.Predictions(
         keypoints=np.asarray(result.poses.keypoints[:, 0]),
@@ -91,8 +92,8 @@ def _leave(
             predictions,
             evaluator.skeleton,
         )
-    sheet = evaluator.picture(result)
-    cv2.imwrite(str(pictures / f"{stem}.jpg"), sheet[..., ::-1])
+    sheet = cv2.imencode(".jpg", evaluator.picture(result)[..., ::-1])[1]
+    atomic.write(pictures / f"{stem}.jpg", sheet.tobytes())
     print(f"predictions and pictures: {poses / stem}.*, {pictures / stem}.jpg")
 
 
@@ -104,7 +105,8 @@ def _log(path: pathlib.Path, step: int, headline: Mapping[str, float]) -> None:
             rows = {int(row["step"]): row for row in csv.DictReader(file)}
     rows[step] = {"step": str(step), **{k: repr(v) for k, v in headline.items()}}
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows[key] for key in sorted(rows))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[key] for key in sorted(rows))
+    atomic.write(path, text.getvalue())

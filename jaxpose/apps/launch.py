@@ -1,8 +1,10 @@
 """From the command line to a run: flags, devices, modes, and errors worth reading."""
 
+import argparse
 import difflib
 import functools
 import inspect
+import logging
 import os
 import pathlib
 import runpy
@@ -13,7 +15,8 @@ from types import TracebackType
 from typing import Any
 
 import jax
-from absl import app, logging
+from absl import app
+from absl import logging as absl_logging
 from ml_collections import ConfigDict
 
 from jaxpose import config as configs
@@ -32,8 +35,8 @@ def parse_flags(argv: list[str]) -> list[str]:
     except (AttributeError, KeyError):
         known = _fields(_get_config(argv))
         for argument in argv:
-            field = argument.partition("=")[0].removeprefix("--config.")
-            if argument.startswith("--config.") and field not in known:
+            field = argument.partition("=")[0].lstrip("-").removeprefix("config.")
+            if argument.lstrip("-").startswith("config.") and field not in known:
                 near = difflib.get_close_matches(field, known, n=3, cutoff=0.5)
                 there = near or [name for name in known if "." not in name]
                 sys.exit(
@@ -45,8 +48,10 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 def _get_config(argv: Sequence[str]) -> ConfigDict:
     """The config file that the command line names, without its overrides."""
-    words = " ".join(argv).replace("--config=", "--config ").split()
-    path, _, variant = words[words.index("--config") + 1].partition(":")
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--config", "-config")
+    found, _ = parser.parse_known_args(argv[1:])
+    path, _, variant = found.config.partition(":")
     get_config = runpy.run_path(path)["get_config"]
     return get_config(variant) if variant else get_config()
 
@@ -60,13 +65,6 @@ def _fields(config: ConfigDict, path: str = "") -> list[str]:
     return names
 
 
-def config_name(argv: Sequence[str]) -> str:
-    """File name of the config, with its variant: `deeppose_wl`, `deeppose_wl_private`."""
-    words = " ".join(argv).replace("--config=", "--config ").split()
-    path, _, variant = words[words.index("--config") + 1].partition(":")
-    return "_".join(filter(None, [pathlib.Path(path).stem, variant]))
-
-
 def start_devices(distributed: str | None) -> None:
     """Joins the other processes, quietens the log, caches compiled programs.
 
@@ -78,8 +76,9 @@ def start_devices(distributed: str | None) -> None:
     elif distributed:
         address, count, index = distributed.split(",")
         jax.distributed.initialize(address, int(count), int(index))
-    # Orbax tells every detail of every checkpoint.
-    logging.set_verbosity(logging.ERROR)
+    # Orbax and TFDS tell every detail through absl's log; our builders' warnings stay.
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    logging.getLogger("data_builders").setLevel(logging.WARNING)
     cache = pathlib.Path.home() / ".cache" / "jaxpose" / "programs"
     jax.config.update("jax_compilation_cache_dir", os.fspath(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
@@ -94,13 +93,12 @@ def run(
     split: str | None,
 ) -> None:
     """Does what `--mode` says with the experiment that the config describes."""
-    if mode == "train":
-        workdirs.claim(workdir, config)
-        train.train(**configs.build(config), workdir=workdir)
-        return
     fields = configs.build(config)
-    if mode == "evaluate":
-        workdirs.check(workdir, config)
+    if mode == "train":
+        with workdirs.claim(workdir, config):
+            train.train(**fields, workdir=workdir)
+    elif mode == "evaluate":
+        workdirs.check(workdir, config, free=workdirs.FREE_IN_EVALUATION)
         score = functools.partial(checkpoint_scores.score, which=which, split=split)
         score(**_taken_by(checkpoint_scores.score, fields), workdir=workdir)
     elif not overfit.overfit(**_taken_by(overfit.overfit, fields)):

@@ -56,7 +56,9 @@ class Supervised:
             state.pose.params
         )
         pose = network.update(state.pose, self.optimizer, grads, batch_stats)
-        metrics["learning_rate"] = optax.tree.get(pose.opt_state, "learning_rate")
+        rate = optax.tree.get(pose.opt_state, "learning_rate")
+        if rate is not None:
+            metrics["learning_rate"] = rate
         return State(state.step + 1, pose), metrics
 
     def outputs(self, state: State, image: Float[Array, "b h w 3"]) -> PyTree:

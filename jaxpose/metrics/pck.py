@@ -16,6 +16,7 @@ REFERENCES = {
     "torso": "the torso (left shoulder to right hip of the ground truth)",
     "box": "the longer side of the tight box of the labeled keypoints",
 }
+_NAMES = {"torso": "PCK", "box": "PCK-box"}
 MEANS = {
     "keypoints": "unweighted mean over the {k} keypoints",
     "labels": "mean over all {m} labels, so that each labeled keypoint counts once",
@@ -126,7 +127,7 @@ class PCK:
             length = box_length(truth, labeled)
         error = relative_error(predicted, truth, labeled, length)
         return Table(
-            name=f"PCK@{self.threshold:g}",
+            name=f"{_NAMES[self.reference]}@{self.threshold:g}",
             convention=self._convention(error),
             values=dict(zip(skeleton.keypoints, pck(error, self.threshold).tolist())),
             mean=self._mean(error, self.threshold),

@@ -37,6 +37,7 @@ RULES = {
     "strict": "the error of each end",
     "relaxed": "the mean error of both ends",
 }
+_NAMES = {"strict": "PCP", "relaxed": "PCP-relaxed"}
 MEANS = {
     "sticks": "unweighted mean over the 10 sticks, so that arms and legs count twice",
     "parts": "unweighted mean over the 6 parts, left and right averaged first",
@@ -127,7 +128,7 @@ class PCP:
         }
         chosen = sticks if self.mean == "sticks" else parts
         return Table(
-            name=f"PCP@{self.threshold:g}",
+            name=f"{_NAMES[self.rule]}@{self.threshold:g}",
             convention=self._convention(fully_labeled(labeled, ends)),
             values=sticks,
             mean=_mean(list(chosen.values())),

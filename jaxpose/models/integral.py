@@ -6,6 +6,8 @@ that the network learns where to look instead of a table of coordinates. The tru
 ordinary ResNet (He et al. 2016) of basic blocks.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -66,8 +68,10 @@ def expectation(maps: Float[Array, "b h w k"]) -> Float[Array, "b k 2"]:
     """Mean (x, y) in -1..1 under the softmax of each map; cell centres are inside."""
     b, h, w, k = maps.shape
     share = jax.nn.softmax(maps.reshape(b, h * w, k), axis=1).reshape(b, h, w, k)
-    x = jnp.einsum("bhwk,w->bk", share, (2 * jnp.arange(w) + 1) / w - 1)
-    y = jnp.einsum("bhwk,h->bk", share, (2 * jnp.arange(h) + 1) / h - 1)
+    # Accelerators would round the products to 8 bits: a fraction of a pixel.
+    mean = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+    x = mean("bhwk,w->bk", share, (2 * jnp.arange(w) + 1) / w - 1)
+    y = mean("bhwk,h->bk", share, (2 * jnp.arange(h) + 1) / h - 1)
     return jnp.stack([x, y], axis=-1)
 
 

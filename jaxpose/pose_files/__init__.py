@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from jaxpose import atomic
 from jaxpose.pose_files import arrays, matlab
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations
@@ -205,19 +206,13 @@ def _write(
 ) -> None:
     if file.suffix not in endings:
         raise _unknown_ending(file, endings)
-    # Written beside and renamed, so that nobody ever sees half a file.
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with open(beside, "wb") as stream:
-            if file.suffix == ".npz":
-                np.savez_compressed(stream, **dict[str, Any](fields))
-            elif file.suffix == ".csv":
-                arrays.write_csv(stream, fields, skeleton)
-            else:
-                matlab.write(stream, fields)
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic.replacing(file) as stream:
+        if file.suffix == ".npz":
+            np.savez_compressed(stream, **dict[str, Any](fields))
+        elif file.suffix == ".csv":
+            arrays.write_csv(stream, fields, skeleton)
+        else:
+            matlab.write(stream, fields)
 
 
 def _unknown_ending(file: pathlib.Path, endings: Sequence[str]) -> ValueError:

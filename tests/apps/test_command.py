@@ -83,9 +83,13 @@ def test_without_json_the_table_is_all(capsys, files):
     "arguments, name, mean",
     [
         (["pck", "--threshold", "0.5"], "PCK@0.5", 1300 / 14),
-        (["pck", "--convention", "box"], "PCK@0.1", 1300 / 14),
+        (["pck", "--convention", "box"], "PCK-box@0.1", 1300 / 14),
         (["pcp"], "PCP@0.5", 90),
-        (["pcp", "--convention", "relaxed", "--threshold", "0.1"], "PCP@0.1", 90),
+        (
+            ["pcp", "--convention", "relaxed", "--threshold", "0.1"],
+            "PCP-relaxed@0.1",
+            90,
+        ),
         (["pcp", "--convention", "deeppose-tf"], "PCP@0.5", 500 / 6),
         (["mse"], "MSE", (20**2) / 14),
         (["mse", "--convention", "deeppose-wl"], "MSE", None),
