@@ -116,7 +116,9 @@ class Store:
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        self._manager.close()
+        """Waits as `finish` does, and lets go. Raises: as `save`."""
+        with _writing(self.path):
+            self._manager.close()
 
     def resume(self, abstract: PyTree) -> PyTree | None:
         """The newest checkpoint that can be read; newer ones are moved aside, not lost.

@@ -5,6 +5,7 @@ import pathlib
 import cv2
 import numpy as np
 import scipy.io
+from ml_collections import ConfigDict, config_dict
 
 from data_builders.lspet import lspet_dataset_builder
 from jaxpose import augment, checkpoint, data, evaluate, records, regions
@@ -16,7 +17,6 @@ from jaxpose.objectives import coordinates
 from jaxpose.skeletons import LSP
 
 PEOPLE = 24
-SIZE = (24, 24)
 
 # A standing person in a box of 1 x 1, in LSP's order.
 STANDING = np.array(
@@ -51,7 +51,7 @@ def write_lspet(manual_dir: pathlib.Path, people: int = PEOPLE) -> np.ndarray:
     return joints[:, :2].transpose(2, 0, 1) - 1
 
 
-def canvases(**fields) -> data.Data:
+def canvases(size, **fields) -> ConfigDict:
     """The miniature LSPET as training and as test data."""
     return spec(
         data.Data,
@@ -64,18 +64,18 @@ def canvases(**fields) -> data.Data:
             ),
         ),
         skeleton=LSP,
-        size=SIZE,
+        size=size,
         **fields,
     )
 
 
-def learner():
+def learner(size) -> ConfigDict:
     return spec(
         supervised.Supervised,
         model=spec(
             integral.IntegralRegressor, num_keypoints=14, features=(8, 8), blocks=(0, 1)
         ),
-        objective=spec(coordinates.Coordinates, size=SIZE),
+        objective=spec(coordinates.Coordinates, size=size),
         optimizer=spec(
             optimizers.sgd, learning_rate=0.2, momentum=0.9, weight_decay=1e-4
         ),
@@ -84,6 +84,7 @@ def learner():
 
 def fields(root: pathlib.Path | str) -> dict:
     """Config fields of a run of 12 steps; data below `root`."""
+    size = config_dict.FieldReference((24, 24))
     return {
         "seed": 0,
         "batch_size": 8,
@@ -92,15 +93,15 @@ def fields(root: pathlib.Path | str) -> dict:
         "manual_dir": str(pathlib.Path(root) / "manual"),
         "log_every": 2,
         "eval_every": 6,
-        "data": canvases(threads=2, workers=0),
+        "data": canvases(size, threads=2, workers=0),
         "augment": spec(
             augment.Augment, skeleton=LSP, flip=0.5, rotation=20.0, hue=0.1
         ),
-        "learner": learner(),
+        "learner": learner(size),
         "evals": {
             "test": spec(
                 evaluate.Eval,
-                data=canvases(threads=2),
+                data=canvases(size, threads=2),
                 metrics=(spec(pck.PCK, threshold=0.2), spec(mse.MSE)),
                 mirror=True,
             )

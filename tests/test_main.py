@@ -120,9 +120,13 @@ def test_sigterm_saves_and_exits_cleanly(home):
 
 
 def start_pair(
-    folder, workdir: pathlib.Path, *arguments: str
+    folder, workdir: pathlib.Path, *arguments: str, second: tuple[str, ...] = ()
 ) -> list[subprocess.Popen]:
-    """Two processes on this machine that train one run."""
+    """Two processes on this machine that train one run.
+
+    Args:
+        second: further arguments of the second process alone.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -132,6 +136,7 @@ def start_pair(
             *("--workdir", str(workdir)),
             f"--distributed=127.0.0.1:{port},2,{index}",
             *arguments,
+            *(second if index else ()),
         )
         for index in range(2)
     ]
@@ -170,6 +175,17 @@ def test_a_signal_to_one_of_two_processes_stops_both_at_one_step(home):
     assert "stopped by a signal" in said[0]
 
 
+def test_a_fault_in_one_of_two_processes_ends_both_at_once(home):
+    pair = start_pair(
+        home,
+        home / "runs" / "two_failed",
+        second=("--config.checkpoints.best=nothing",),
+    )
+    said = [process.communicate(timeout=60)[0] for process in pair]
+    assert [process.returncode for process in pair] == [1, 1], said
+    assert "checkpoints.best='nothing' is not measured" in said[1]
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
@@ -195,6 +211,21 @@ def test_wrong_settings_are_refused_before_anything_starts(home):
     )
     assert "batch_size=7 does not divide over 8 devices; use a multiple of 8" in said
     assert "Traceback" not in said and newest_step(workdir) == 0
+
+
+def test_a_mended_command_may_use_the_same_workdir(home):
+    arguments = ("--workdir", str(home / "runs" / "mended"), "--config.num_steps=1")
+    said = run(home, *arguments, "--config.checkpoints.best=nothing", code=1)
+    assert "choose one of test/MSE, test/PCK@0.2" in said
+    run(home, *arguments)
+
+
+def test_one_override_changes_a_size_everywhere(home):
+    run(
+        home,
+        *("--workdir", str(home / "runs" / "size")),
+        *("--config.num_steps=1", "--config.data.size=16,32"),
+    )
 
 
 def test_a_workdir_of_another_config_is_refused(home):
