@@ -52,7 +52,7 @@ def main() -> None:
         "peak_memory_of_both_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         / 1e6,
     }
-    workdir.write_json(RESULT, result)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 

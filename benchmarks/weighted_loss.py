@@ -10,6 +10,7 @@ go on: stop it whenever you like.
 """
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
@@ -42,8 +43,13 @@ def main() -> None:
         "seeds": options.seeds,
         "table": table,
     }
-    workdir.write_json(ROOT / "benchmarks" / "results" / "weighted_loss.json", result)
+    text = json.dumps(result, indent=2) + "\n"
+    _result(options.steps).write_text(text)
     _print(table)
+
+
+def _result(steps: int) -> pathlib.Path:
+    return ROOT / "benchmarks" / "results" / f"weighted_loss_{steps}.json"
 
 
 def _options() -> argparse.Namespace:
@@ -107,14 +113,19 @@ def _table(errors: dict[str, np.ndarray], tenth: np.ndarray) -> list[dict[str, f
             for kind, error in errors.items()
         }
         gain = scores["weighted"] - scores["plain"]
-        spread = scipy.stats.sem(gain) * scipy.stats.t.ppf(0.975, len(gain) - 1)
+        # One seed has no spread.
+        spread = (
+            scipy.stats.sem(gain) * scipy.stats.t.ppf(0.975, len(gain) - 1)
+            if len(gain) > 1
+            else np.inf
+        )
         rows.append(
             {
                 "tenth": name,
                 "plain": float(scores["plain"].mean()),
                 "weighted": float(scores["weighted"].mean()),
                 "gain": float(gain.mean()),
-                "interval": float(spread),
+                "interval": float(spread) if np.isfinite(spread) else None,
             }
         )
     return rows
@@ -126,7 +137,8 @@ def _print(table: list[dict[str, float]]) -> None:
     for row in table:
         print(
             f"| {row['tenth']} | {row['plain']:.1f} | {row['weighted']:.1f} "
-            f"| {row['gain']:+.1f} +- {row['interval']:.1f} |"
+            f"| {row['gain']:+.1f}"
+            + (f" +- {row['interval']:.1f} |" if row["interval"] is not None else " |")
         )
 
 
