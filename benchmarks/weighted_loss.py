@@ -73,7 +73,6 @@ def _run(kind: str, seed: int, options: argparse.Namespace) -> np.ndarray:
             *("--workdir", str(folder)),
             f"--config.seed={seed}",
             f"--config.num_steps={options.steps}",
-            f"--config.learner.optimizer.learning_rate.decay_steps={options.steps}",
             f"--config.learner.objective.weighted={KINDS[kind]}",
             f"--config.eval_every={options.steps}",
             f"--config.data_dir={options.data_dir}",

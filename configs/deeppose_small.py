@@ -8,7 +8,6 @@ strict PCP 44.6 on LSP test after 5600 steps. That took 41 minutes on two cores 
 other work shared (157 images/s in the median, 237 at best) and 1.1 GB.
 """
 
-import optax
 from ml_collections import ConfigDict, config_dict
 
 from data_builders.lsp import lsp_dataset_builder
@@ -84,11 +83,10 @@ def get_config() -> ConfigDict:
         optimizer=spec(
             optimizers.adamw,
             learning_rate=spec(
-                optax.warmup_cosine_decay_schedule,
-                init_value=0.0,
-                peak_value=3e-3,
+                optimizers.warmup_cosine,
+                peak=3e-3,
                 warmup_steps=200,
-                decay_steps=config.get_ref("num_steps"),
+                num_steps=config.get_ref("num_steps"),
             ),
             weight_decay=1e-2,
         ),

@@ -38,6 +38,17 @@ def adamw(
     )
 
 
+def warmup_cosine(*, peak: float, warmup_steps: int, num_steps: int) -> optax.Schedule:
+    """A straight rise to `peak`, then half a cosine down to 0 at the end of the run.
+
+    In runs shorter than four times `warmup_steps` the rise is a quarter of the run.
+
+    Source: the cosine is Loshchilov and Hutter 2017, without restarts.
+    """
+    rise = max(min(warmup_steps, num_steps // 4), 1)
+    return optax.warmup_cosine_decay_schedule(0.0, peak, rise, max(num_steps, rise + 1))
+
+
 def descend(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
     """Multiplies by minus the learning rate and keeps it in the state, to be logged."""
 

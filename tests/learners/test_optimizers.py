@@ -73,3 +73,17 @@ def test_a_fresh_state_shows_the_first_learning_rate():
         START
     )
     np.testing.assert_allclose(optax.tree.get(state, "learning_rate"), 0.1)
+
+
+@pytest.mark.parametrize("num_steps", [1, 3, 20, 800, 5600])
+def test_a_run_of_any_length_rises_and_falls(num_steps):
+    rate = optimizers.warmup_cosine(peak=0.5, warmup_steps=200, num_steps=num_steps)
+    rates = [float(rate(step)) for step in range(num_steps + 1)]
+    top = min(200, max(num_steps // 4, 1))
+    assert rates[0] == 0 and max(rates) == pytest.approx(0.5)
+    assert int(np.argmax(rates)) == top
+    if num_steps > top:
+        # Half way down the cosine is half of the peak.
+        middle = (top + num_steps) / 2
+        assert float(rate(middle)) == pytest.approx(0.25, rel=1e-5)
+        assert rates[-1] == pytest.approx(0, abs=1e-7)
