@@ -96,6 +96,9 @@ def _explain(wrong: np.ndarray, skeleton: Skeleton, examples: datas.Examples) ->
     if wrong.any(axis=1).sum() == 1:
         print("one example only: look at its annotation")
     elif keypoints.sum() <= len(keypoints) // 2:
-        print("some keypoints only: look at their order and their flip pairs")
+        print(
+            "some keypoints only: look at their order and their flip pairs, or give it "
+            "more steps with --config.num_steps"
+        )
     else:
         print("most of it: raise --config.num_steps, or look at the learning rate")
