@@ -159,7 +159,7 @@ class Store:
         for path in self.path.glob("[0-9]*/metrics/metrics"):
             try:
                 json.loads(path.read_text())
-            except (OSError, ValueError):
+            except ValueError:
                 broken.append(int(path.parts[-3]))
         return broken
 

@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import pathlib
+import re
 import runpy
 import sys
 import traceback
@@ -70,12 +71,18 @@ def start_devices(distributed: str | None) -> None:
 
     Args:
         distributed: None for one process, `auto`, or ADDRESS:PORT,COUNT,INDEX.
+    Raises: ValueError if it is anything else.
     """
     if distributed == "auto":
         jax.distributed.initialize()
     elif distributed:
-        address, count, index = distributed.split(",")
-        jax.distributed.initialize(address, int(count), int(index))
+        match = re.fullmatch(r"(.+:\d+),(\d+),(\d+)", distributed)
+        if match is None:
+            raise ValueError(
+                f"--distributed={distributed} is neither `auto` nor ADDRESS:PORT,COUNT,"
+                "INDEX, such as 10.0.0.1:1234,2,0 in the first of two processes"
+            )
+        jax.distributed.initialize(match[1], int(match[2]), int(match[3]))
     # Orbax and TFDS tell every detail through absl's log; our builders' warnings stay.
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("data_builders").setLevel(logging.WARNING)
@@ -129,9 +136,10 @@ def report_error(
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether one of our files found the fault, and not a library or a bug."""
+    """Whether a `raise` of ours found the fault, and not a library or a bug."""
     if not isinstance(error, ValueError | OSError | FloatingPointError):
         return False
-    last = traceback.extract_tb(error.__traceback__)[-1].filename
+    last = traceback.extract_tb(error.__traceback__)[-1]
     root = pathlib.Path(__file__).parents[2]
-    return any(pathlib.Path(last).is_relative_to(root / room) for room in ROOMS)
+    ours = any(pathlib.Path(last.filename).is_relative_to(root / r) for r in ROOMS)
+    return ours and (last.line or "").startswith("raise ")
