@@ -153,7 +153,7 @@ class Split:
             )
         with _readable(name):
             source = builder.as_data_source(
-                split=self.split, decoders={"image": tfds.decode.SkipDecoding()}
+                split=self.split, decoders=_undecoded(builder.info.features)
             )
         order = _order(name, builder.info.metadata["keypoints"], skeleton)
         return self._people(Photographs((name,), (source,)), order)
@@ -259,6 +259,17 @@ def prepare(
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices(f"prepared by process {process}")
     return made
+
+
+def _undecoded(
+    features: tfds.features.FeaturesDict,
+) -> dict[str, tfds.decode.Decoder]:
+    """Leaves pictures as the bytes that they are stored as."""
+    return {
+        name: tfds.decode.SkipDecoding()
+        for name, feature in features.items()
+        if isinstance(feature, tfds.features.Image)
+    }
 
 
 def _order(

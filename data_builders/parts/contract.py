@@ -16,24 +16,47 @@ def dataset_info(
     description: str,
     homepage: str,
     citation: str,
+    more: Sequence[str] = (),
 ) -> tfds.core.DatasetInfo:
     """Describes a dataset of photographs and keypoints; the order of records is kept.
 
     `keypoint_names` are stored as the metadata `keypoints`, in the order of the
-    features' keypoint axis, so that readers find a joint by its name.
+    features' keypoint axis, so that readers find a joint by its name. `more` names
+    what of MORE the dataset knows.
     """
     return tfds.core.DatasetInfo(
         builder=builder,
         description=description,
         homepage=homepage,
         citation=citation,
-        features=features(len(keypoint_names)),
+        features=features(len(keypoint_names), more),
         metadata=tfds.core.MetadataDict(keypoints=list(keypoint_names)),
         disable_shuffling=True,
     )
 
 
-def features(num_keypoints: int) -> tfds.features.FeaturesDict:
+def _numbers(*shape: int | None) -> tfds.features.Tensor:
+    return tfds.features.Tensor(shape=shape, dtype=np.float32)
+
+
+# What only some datasets know; README.md has the meaning and the units.
+MORE = {
+    "box": _numbers(None, 4),
+    "head_box": _numbers(None, 4),
+    "area": _numbers(None),
+    "crowd_box": _numbers(None, 4),
+    "instances": tfds.features.Image(
+        shape=(None, None, 1), dtype=np.uint8, encoding_format="png"
+    ),
+    "log_density": _numbers(None),
+}
+# The value of people in `instances` who are not annotated one by one.
+CROWD = 255
+
+
+def features(
+    num_keypoints: int, more: Sequence[str] = ()
+) -> tfds.features.FeaturesDict:
     """The features of one photograph with any number of people on it."""
     people = (None, num_keypoints)
     return tfds.features.FeaturesDict(
@@ -45,4 +68,5 @@ def features(num_keypoints: int) -> tfds.features.FeaturesDict:
             "keypoints": tfds.features.Tensor(shape=(*people, 2), dtype=np.float32),
             "visibility": tfds.features.Tensor(shape=people, dtype=np.int32),
         }
+        | {name: MORE[name] for name in more}
     )
