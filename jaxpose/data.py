@@ -11,7 +11,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Bool, Float, Int, UInt8
 
-from jaxpose import geometry, records
+from jaxpose import geometry, prepared, records
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations, Batch
 
@@ -89,12 +89,7 @@ class Examples:
         return len(self.people)
 
     def annotations(self) -> Annotations:
-        return Annotations(
-            keypoints=self.people.keypoints[:, None],
-            visibility=self.people.visibility[:, None],
-            size=self.people.size,
-            names=self.people.names,
-        )
+        return self.people.annotations()
 
     def train_batches(
         self, *, seed: int, batch_size: int, start: int, stop: int, part: slice
@@ -237,7 +232,7 @@ def canvas(
     to_canvas = geometry.stretch(box, canvas_size)
     shrink = 1 / max(to_canvas[0, 0], to_canvas[1, 1])
     factor = max((f for f in (2, 4, 8) if antialias and shrink >= f), default=1)
-    image = records.decode(jpeg, factor)
+    image = prepared.decode(jpeg, factor)
     if image.shape[:2] != tuple(-(-int(side) // factor) for side in size):
         raise ValueError(
             f"decoded at 1/{factor} it is {image.shape[:2]}, the record says {tuple(size)}"

@@ -140,7 +140,16 @@ class Evaluator:
             # Replicated, so that every process holds the whole split.
             parts.append(jax.tree.map(np.asarray, poses))
         everyone = jax.tree.map(lambda *x: np.concatenate(x), *parts)
-        return jax.tree.map(lambda x: x[: len(self.examples)], everyone)
+        poses = jax.tree.map(lambda x: x[: len(self.examples)], everyone)
+        return self._rescored(poses)
+
+    def _rescored(self, poses: Poses) -> Poses:
+        """As sure of a person as of the box that a detector found, and of the pose."""
+        score = self.examples.people.more.get("score")
+        if score is None:
+            return poses
+        person_scores = poses.person_scores * score[:, None]
+        return dataclasses.replace(poses, person_scores=person_scores)
 
 
 def compile_predict(

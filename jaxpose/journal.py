@@ -1,4 +1,4 @@
-"""What a run says while it goes on: console, metrics.jsonl, TensorBoard, pictures."""
+"""What a run says while it goes on: console, metrics.jsonl, TensorBoard, evaluations."""
 
 import contextlib
 import datetime
@@ -6,23 +6,23 @@ import json
 import pathlib
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-import cv2
 import jax
 import numpy as np
 import tensorboardX
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from jaxpose import atomic
+from jaxpose import atomic, evaluations
+from jaxpose.types import Table
 
 
 class Journal:
     """Records of one run; only process 0 writes.
 
-    After a resume the records go on where the checkpoint was: later lines of the
-    interrupted run are dropped, so that `metrics.jsonl` is that of one run.
+    After a resume the records go on where the checkpoint was: later lines and
+    evaluations of the interrupted run are dropped, so that they are those of one run.
     """
 
     def __init__(self, workdir: pathlib.Path, *, start: int, stop: int):
@@ -40,6 +40,7 @@ class Journal:
         if self._writes:
             self._path = workdir / "metrics.jsonl"
             _drop_after(self._path, start)
+            evaluations.drop_after(workdir, start)
             self._board = tensorboardX.SummaryWriter(
                 str(workdir / "tensorboard"), purge_step=start + 1
             )
@@ -77,14 +78,24 @@ class Journal:
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
 
-    def picture(self, step: int, name: str, image: UInt8[np.ndarray, "h w 3"]) -> None:
-        """RGB; to pictures/ and to TensorBoard."""
+    def headline(self, step: int, values: Mapping[str, float]) -> None:
+        """A line of the means of every metric of every split."""
+        self.scalars(step, values)
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self.say(f"step {step}  {numbers}")
+
+    def evaluation(
+        self,
+        step: int,
+        split: str,
+        tables: Sequence[Table],
+        picture: UInt8[np.ndarray, "h w 3"],
+    ) -> None:
+        """Tables and RGB picture to evaluations/ and pictures/; it to TensorBoard too."""
         if not self._writes:
             return
-        path = self._workdir / "pictures" / f"{name}_{step:07d}.jpg"
-        path.parent.mkdir(exist_ok=True)
-        atomic.write(path, cv2.imencode(".jpg", image[..., ::-1])[1].tobytes())
-        self._board.add_image(name, image, step, dataformats="HWC")
+        evaluations.save(self._workdir, split, step, tables, picture)
+        self._board.add_image(split, picture, step, dataformats="HWC")
 
     def say(self, text: str) -> None:
         if self._writes:

@@ -1,82 +1,31 @@
-"""Prepared data sets on disk: people to learn from, photographs by number.
+"""People to learn from and to be measured on, out of prepared data sets."""
 
-Layout of a record: data_builders/README.md.
-"""
-
-import bisect
-import contextlib
 import dataclasses
-import itertools
-import os
-import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import cv2
-import jax
 import numpy as np
 import tensorflow_datasets as tfds
-from jax.experimental import multihost_utils
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped
 
+from jaxpose import ignored, prepared
+from jaxpose.prepared import Photographs
 from jaxpose.regions import Region
 from jaxpose.skeletons import Skeleton
+from jaxpose.types import Annotations, Regions
 
-
-@dataclasses.dataclass(frozen=True)
-class Photographs:
-    """JPEG bytes by record number, over one or several prepared splits."""
-
-    names: tuple[str, ...]
-    splits: tuple[Sequence[Any], ...]
-
-    def locate(self, record: int) -> tuple[int, int]:
-        """(split, record within it) of a record number over all splits."""
-        starts = [0, *itertools.accumulate(len(split) for split in self.splits)]
-        split = bisect.bisect_right(starts, record) - 1
-        return split, record - starts[split]
-
-    def jpeg(self, record: int) -> bytes:
-        """Raises: as `read`."""
-        return self.read(record)["image"]
-
-    def read(self, record: int) -> dict[str, Any]:
-        """Raises: ValueError naming the record if it cannot be read."""
-        split, number = self.locate(record)
-        with _readable(f"{self.names[split]} record {number}"):
-            example = self.splits[split][number]
-            # What a truncated file no longer holds comes back as None.
-            if any(value is None for value in example.values()):
-                raise EOFError("the record is empty")
-        return example
-
-    def image(self, record: int) -> UInt8[np.ndarray, "h w 3"]:
-        """RGB. Raises: as `jpeg` and `decode`."""
-        return decode(self.jpeg(record))
-
-
-_REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-
-
-def decode(jpeg: bytes, factor: int = 1) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB at 1 / factor of its size, rounded up.
-
-    Raises: ValueError if the bytes are no JPEG that can be decoded.
-    """
-    # Annotations are in the stored orientation, whatever a camera wrote beside it.
-    flags = _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
-    if image is None:
-        raise ValueError(
-            f"{len(jpeg)} bytes are not a JPEG that can be decoded; repair the original "
-            "and delete the prepared data set, and the next run builds it again"
-        )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+# What a record may tell of each person; data_builders/README.md has the meanings.
+PERSON = (
+    "box",
+    "head_box",
+    "torso_box",
+    "area",
+    "center",
+    "scale",
+    "separate",
+    "log_density",
+    "person_id",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,9 +34,18 @@ class People:
 
     Attributes:
         record: number of the photograph within `photographs`.
-        box: region of the photograph that a canvas shows.
+        box: region of the photograph that a canvas shows; the box around what is seen
+            of the person is `more["box"]`.
         size: (height, width) of the photograph.
         names: file name of the photograph.
+        more: what else the data sets tell of people, under the names of
+            data_builders/README.md, and `image_id`. Where one of several data sets does
+            not tell, nan, -1 or False.
+        ignored: people of the photographs who are not among these, since they are not
+            annotated one by one or not by keypoints, where the data set has boxes. Its
+            `image_id` is the number within `photographs`.
+        truth: what is annotated, where these are not the annotated people but found
+            ones; None where they are.
     """
 
     photographs: Photographs
@@ -97,6 +55,11 @@ class People:
     box: Float[np.ndarray, "m 4"]
     size: Int[np.ndarray, "m 2"]
     names: tuple[str, ...]
+    more: Mapping[str, Shaped[np.ndarray, "m ..."]] = dataclasses.field(
+        default_factory=dict
+    )
+    ignored: Regions | None = None
+    truth: Annotations | None = None
 
     def __len__(self) -> int:
         return len(self.record)
@@ -106,13 +69,48 @@ class People:
         split, number = self.photographs.locate(int(self.record[row]))
         return f"{self.photographs.names[split]} record {number} ({self.names[row]})"
 
+    def annotations(self) -> Annotations:
+        """The truth about these people, one a row."""
+        if self.truth is not None:
+            return self.truth
+        more = {
+            name: self.more[name][:, None]
+            for name in ("head_box", "box", "area")
+            if name in self.more
+        }
+        number = self.more.get("image_id", self.record)
+        if (number < 0).any():  # Some of several data sets do not number theirs.
+            number = self.record
+        return Annotations(
+            keypoints=self.keypoints[:, None],
+            visibility=self.visibility[:, None],
+            size=self.size,
+            names=self.names,
+            image_id=number,
+            ignored=self.ignored
+            and ignored.renumber(self.ignored, self.record, number),
+            **more,
+        )
+
     def take(self, rows: Int[np.ndarray, "r"]) -> "People":
-        """Some rows, in the order given; the photographs stay as they are."""
+        """Some rows, in the order given; the photographs stay as they are.
+
+        Raises: ValueError of people who were found, whose truth cannot be divided.
+        """
+        self._check_annotated()
         return dataclasses.replace(
             self,
             names=tuple(self.names[row] for row in rows),
+            more={name: values[rows] for name, values in self.more.items()},
             **{name: getattr(self, name)[rows] for name in _ARRAYS},
         )
+
+    def _check_annotated(self) -> None:
+        if self.truth is not None:
+            raise ValueError(
+                "people whom a detector found are evaluated all together, and by "
+                "themselves; give them an eval of their own"
+            )
 
 
 _ARRAYS = ("record", "keypoints", "visibility", "box", "size")
@@ -135,48 +133,90 @@ class Split:
         offset: added to the keypoints, in source pixels. The weighted-loss DeepPose
             takes MATLAB's 1-based numbers as positions from the image's corner, which
             puts keypoints half a pixel right of and below where they are: 0.5.
+        config: which variant, of a builder that has several: its name, or what
+            describes it, such as `coco_keypoints_dataset_builder.Format`.
+        at_least: leaves out people with fewer labeled keypoints of the skeleton. 0
+            takes everybody, for predictions where nobody is annotated.
     """
 
     builder: type[tfds.core.GeneratorBasedBuilder]
     split: str
     region: Region
     offset: float = 0.0
+    config: str | tfds.core.BuilderConfig | None = None
+    at_least: int = 1
 
     def open(self, data_dir: str, manual_dir: str, skeleton: Skeleton) -> People:
-        """Raises: ValueError for a split or a keypoint that the data set lacks."""
-        builder = prepare(self.builder, data_dir, manual_dir)
-        name = f"{builder.name}/{self.split}"
-        if self.split not in builder.info.splits:
-            raise ValueError(
-                f"{builder.name} has no split {self.split!r}; it has "
-                f"{', '.join(sorted(builder.info.splits))}"
-            )
-        with _readable(name):
-            source = builder.as_data_source(
-                split=self.split, decoders=_undecoded(builder.info.features)
-            )
+        """Raises: ValueError for a split or a keypoint that the data set lacks, and
+        where nobody is left.
+        """
+        builder = prepared.prepare(self.builder, data_dir, manual_dir, self.config)
+        photographs, listed = prepared.open_split(builder, self.split)
+        name = f"{prepared.title(builder)}/{self.split}"
         order = _order(name, builder.info.metadata["keypoints"], skeleton)
-        return self._people(Photographs((name,), (source,)), order)
-
-    def _people(self, photographs: Photographs, order: Int[np.ndarray, "k"]) -> People:
-        keypoints, visibility, size, names, record = [], [], [], [], []
-        for number in range(len(photographs.splits[0])):
+        rows, passed = [], []
+        for number in range(len(photographs)):
             example = photographs.read(number)
-            count = len(example["keypoints"])
-            keypoints.append(example["keypoints"][:, order] + np.float32(self.offset))
-            visibility.append(np.where(order >= 0, example["visibility"][:, order], 0))
-            size += [(example["height"], example["width"])] * count
-            names += [example["filename"].decode()] * count
-            record += [number] * count
-        points, seen = np.concatenate(keypoints), np.concatenate(visibility)
+            counts = self._counts(example, order, listed)
+            rows.append(self._rows(example, number, order, counts))
+            passed.append(ignored.of_record(example, number, ~counts))
+        found = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+        if not len(found["record"]):
+            raise ValueError(
+                f"{name} has nobody with {self.at_least} labeled keypoints of "
+                f"{skeleton.name}; take another split or at_least=0"
+            )
+        return self._people(photographs, found, ignored.join(passed))
+
+    def _counts(
+        self, example: Mapping[str, Any], order: Int[np.ndarray, "k"], listed: str
+    ) -> Bool[np.ndarray, "p"]:
+        """Which people of a record belong to the split and are labeled enough."""
+        seen = np.where(order >= 0, example["visibility"][:, order], 0)
+        counts = (seen > 0).sum(axis=1) >= self.at_least
+        return counts & example[listed] if listed else counts
+
+    def _rows(
+        self,
+        example: Mapping[str, Any],
+        number: int,
+        order: Int[np.ndarray, "k"],
+        counts: Bool[np.ndarray, "p"],
+    ) -> dict[str, Shaped[np.ndarray, "n ..."]]:
+        """What one record tells of each of its people who count."""
+        seen = np.where(order >= 0, example["visibility"][:, order], 0)
+        n = int(counts.sum())
+        fields = {
+            "record": np.full(n, number),
+            "keypoints": example["keypoints"][counts][:, order]
+            + np.float32(self.offset),
+            "visibility": seen[counts].astype(np.int32),
+            "size": np.full((n, 2), (example["height"], example["width"])),
+            "names": np.full(n, example["filename"].decode(), object),
+        }
+        if "image_id" in example:
+            fields["image_id"] = np.full(n, example["image_id"])
+        return fields | {key: example[key][counts] for key in PERSON if key in example}
+
+    def _people(
+        self,
+        photographs: Photographs,
+        found: dict[str, Shaped[np.ndarray, "m ..."]],
+        passed: Regions | None,
+    ) -> People:
+        own = ("record", "keypoints", "visibility", "size", "names")
+        more = {key: values for key, values in found.items() if key not in own}
+        keypoints, visibility = found["keypoints"], found["visibility"]
         return People(
             photographs=photographs,
-            record=np.array(record),
-            keypoints=points,
-            visibility=seen.astype(np.int32),
-            box=self.region(points, seen > 0, np.array(size)),
-            size=np.array(size),
-            names=tuple(names),
+            record=found["record"],
+            keypoints=keypoints,
+            visibility=visibility,
+            box=self.region(keypoints, visibility > 0, found["size"], more),
+            size=found["size"],
+            names=tuple(found["names"]),
+            more=more,
+            ignored=passed,
         )
 
 
@@ -215,61 +255,50 @@ class Ordered:
 
 
 def concatenate(parts: Sequence[People]) -> People:
-    """People of several sources, one after the other."""
-    starts = np.cumsum([0] + [sum(map(len, p.photographs.splits)) for p in parts])
+    """People of several sources, one after the other.
+
+    Raises: ValueError if one of several sources is of people who were found.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    for part in parts:
+        part._check_annotated()
+    starts = np.cumsum([0] + [len(part.photographs) for part in parts])[:-1]
     arrays = {
         name: np.concatenate([getattr(p, name) for p in parts]) for name in _ARRAYS
     }
     arrays["record"] = np.concatenate(
-        [part.record + start for part, start in zip(parts, starts, strict=False)]
+        [part.record + start for part, start in zip(parts, starts, strict=True)]
     )
+    passed = [
+        part.ignored
+        and dataclasses.replace(part.ignored, image_id=part.ignored.image_id + start)
+        for part, start in zip(parts, starts, strict=True)
+    ]
     return People(
         photographs=Photographs(
             sum((p.photographs.names for p in parts), ()),
             sum((p.photographs.splits for p in parts), ()),
         ),
         names=sum((p.names for p in parts), ()),
+        more={name: _fill(parts, name) for name in {k for p in parts for k in p.more}},
+        ignored=ignored.join(passed),
         **arrays,
     )
 
 
-def prepare(
-    builder: type[tfds.core.GeneratorBasedBuilder], data_dir: str, manual_dir: str
-) -> tfds.core.DatasetBuilder:
-    """The data set, built first if it is missing; by one of several processes.
-
-    Args:
-        data_dir: where prepared data sets stand.
-        manual_dir: where originals lie that a person put there.
-    """
-    data_path, manual_path = (
-        pathlib.Path(path).expanduser().absolute() for path in (data_dir, manual_dir)
+def _fill(parts: Sequence[People], name: str) -> Shaped[np.ndarray, "m ..."]:
+    """One of `more` over several sources, of which some do not have it."""
+    known = next(part.more[name] for part in parts if name in part.more)
+    unknown = {"f": np.nan, "i": -1, "b": False}[known.dtype.kind]
+    return np.concatenate(
+        [
+            part.more.get(
+                name, np.full((len(part), *known.shape[1:]), unknown, known.dtype)
+            )
+            for part in parts
+        ]
     )
-    for process in range(jax.process_count()):
-        # One after the other: hosts that share a disk find it built, others build.
-        if process == jax.process_index():
-            made = builder(data_dir=os.fspath(data_path), file_format="array_record")
-            if not made.is_prepared():
-                print(f"preparing {made.name} in {made.data_path}", flush=True)
-                made.download_and_prepare(
-                    download_config=tfds.download.DownloadConfig(
-                        manual_dir=os.fspath(manual_path)
-                    )
-                )
-        if jax.process_count() > 1:
-            multihost_utils.sync_global_devices(f"prepared by process {process}")
-    return made
-
-
-def _undecoded(
-    features: tfds.features.FeaturesDict,
-) -> dict[str, tfds.decode.Decoder]:
-    """Leaves pictures as the bytes that they are stored as."""
-    return {
-        name: tfds.decode.SkipDecoding()
-        for name, feature in features.items()
-        if isinstance(feature, tfds.features.Image)
-    }
 
 
 def _order(
@@ -283,16 +312,3 @@ def _order(
     return np.array(
         [available.index(k) if k in available else -1 for k in skeleton.keypoints]
     )
-
-
-@contextlib.contextmanager
-def _readable(what: str) -> Iterator[None]:
-    """Turns what damaged files raise into a message that says what to do."""
-    try:
-        yield
-    except Exception as error:
-        raise ValueError(
-            f"{what} cannot be read ({type(error).__name__}: {error}); the prepared "
-            "files are damaged: delete the data set's folder in data_dir, and the next "
-            "run builds it again"
-        ) from error

@@ -186,3 +186,34 @@ COCO = Skeleton(
         0.089,
     ),
 )
+
+# The keypoints that FLIC labels of its 29.
+FLIC = Skeleton(
+    name="FLIC",
+    keypoints=(
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+        "right_shoulder",
+        "right_elbow",
+        "right_wrist",
+        "left_hip",
+        "right_hip",
+        "left_eye",
+        "right_eye",
+        "nose",
+    ),
+    flip=(3, 4, 5, 0, 1, 2, 7, 6, 9, 8, 10),
+    limbs=(
+        (0, 1),
+        (1, 2),
+        (3, 4),
+        (4, 5),
+        (0, 3),
+        (0, 6),
+        (3, 7),
+        (6, 7),
+        (10, 8),
+        (10, 9),
+    ),
+)

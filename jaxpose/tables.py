@@ -1,12 +1,106 @@
-"""Tables of numbers as text."""
+"""Tables of numbers: as text, one beside another, and as JSON data."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jaxpose.types import Table
 
 
 def text(table: Table) -> str:
     """One number a line, the mean and the summaries below, the convention last."""
-    rows = [*table.values.items(), ("mean", table.mean), *table.extra.items()]
-    width = max(len(name) for name, _ in rows)
-    decimals = 2 if table.mean >= 1 else 5  # percent, or squares of small numbers
-    lines = [f"{name:{width}}  {value:8.{decimals}f}" for name, value in rows]
-    return "\n".join([table.name, *lines, table.convention])
+    return "\n".join([*_lines([table]), table.convention])
+
+
+def joined_text(tables: Sequence[Table]) -> str:
+    """Tables of the same rows as columns, without summaries but the mean."""
+    return "\n".join(_lines([dataclasses.replace(t, extra={}) for t in tables]))
+
+
+def side_by_side(columns: Mapping[str, Table]) -> str:
+    """Tables of the same rows as columns by name; blank where one lacks a summary.
+
+    Below stands what each of them counts.
+    """
+    named = [dataclasses.replace(table, name=name) for name, table in columns.items()]
+    below = [f"{table.name} {table.convention}" for table in columns.values()]
+    return "\n".join([*_lines(named), *below])
+
+
+def same_rows(tables: Sequence[Table]) -> list[list[Table]]:
+    """Tables of the same keypoints, or the same limbs, put together."""
+    groups: dict[tuple[str, ...], list[Table]] = {}
+    for table in tables:
+        groups.setdefault(tuple(table.values), []).append(table)
+    return list(groups.values())
+
+
+def rows(tables: Sequence[Table]) -> dict[str, list[str]]:
+    """Name of a row -> one number a table, as text: values, mean, summaries."""
+    numbers = [{**t.values, "mean": t.mean, **t.extra} for t in tables]
+    names = dict.fromkeys(
+        [*tables[0].values, "mean", *(name for t in tables for name in t.extra)]
+    )
+    return {
+        name: [
+            f"{column[name]:.{_decimals(table)}f}" if name in column else ""
+            for table, column in zip(tables, numbers, strict=True)
+        ]
+        for name in names
+    }
+
+
+def as_data(table: Table) -> dict[str, Any]:
+    """For JSON; `keypoints` holds one number a keypoint or, of PCP, a stick.
+
+    JSON has no nan and no infinity: both become None.
+    """
+
+    def numbers(values: Mapping[str, float]) -> dict[str, float | None]:
+        return {k: v if math.isfinite(v) else None for k, v in values.items()}
+
+    fields: dict[str, Any] = numbers({"mean": table.mean}) | {
+        "name": table.name,
+        "keypoints": numbers(table.values),
+        "extra": numbers(table.extra),
+        "convention": table.convention,
+    }
+    return fields
+
+
+def from_data(data: Mapping[str, Any]) -> Table:
+    """The table that `as_data` was given, with nan where it put None."""
+
+    def numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+        return {k: math.nan if v is None else v for k, v in values.items()}
+
+    return Table(
+        name=data["name"],
+        convention=data["convention"],
+        values=numbers(data["keypoints"]),
+        mean=numbers({"mean": data["mean"]})["mean"],
+        extra=numbers(data["extra"]),
+    )
+
+
+def _lines(tables: Sequence[Table]) -> list[str]:
+    """The heading, flush with its column where there are several, and the rows."""
+    cells = rows(tables)
+    first = max(map(len, cells))
+    widths = [max(8, len(t.name)) if len(tables) > 1 else 8 for t in tables]
+    heading = tables[0].name
+    if len(tables) > 1:
+        names = (t.name.rjust(w) for t, w in zip(tables, widths, strict=True))
+        heading = "  ".join([" " * first, *names])
+    lines = [
+        "  ".join(
+            [name.ljust(first), *(c.rjust(w) for c, w in zip(row, widths, strict=True))]
+        ).rstrip()
+        for name, row in cells.items()
+    ]
+    return [heading, *lines]
+
+
+def _decimals(table: Table) -> int:
+    return 2 if table.mean >= 1 else 5  # percent, or squares of small numbers

@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 from jaxpose import augment as augments
 from jaxpose import checkpoint, devices, evaluate, interrupts, journal, records
 from jaxpose import data as datas
+from jaxpose.learners import network
 from jaxpose.types import Batch, Learner, Metrics
 
 Augmentation = Callable[[Array, Batch], Batch]
@@ -146,12 +147,7 @@ def _start(
 
 def _overview(state: PyTree) -> str:
     """Every parameter of every network: name, shape, mean and spread."""
-    parts = {
-        field.name: getattr(state, field.name) for field in dataclasses.fields(state)
-    }
-    networks = {
-        name: part.params for name, part in parts.items() if hasattr(part, "params")
-    }
+    networks = network.parameters(state)
     return parameter_overview.get_parameter_overview(networks) + "\n"
 
 
@@ -264,10 +260,9 @@ class _Loop:
         for name, evaluator in self.evaluators.items():
             result = evaluator.run(state)
             headline |= result.headline(name)
-            self.journal.picture(step, name, evaluator.picture(result))
-        self.journal.scalars(step, headline)
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in headline.items())
-        self.journal.say(f"step {step}  {numbers}")
+            picture = evaluator.picture(result)
+            self.journal.evaluation(step, name, result.tables, picture)
+        self.journal.headline(step, headline)
         return headline
 
 

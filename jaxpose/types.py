@@ -54,24 +54,68 @@ class Poses:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Regions:
+    """Where metrics of several people do not look: r boxes over a whole split.
+
+    Attributes:
+        image_id: the photographs, numbered as in `Annotations`.
+        box: (x0, y0, x1, y1) in source pixels, 0-based.
+        area: square pixels of what is seen there; nan where unknown.
+        crowd: several people, who may be predicted any number of times; without it, one
+            person without labeled keypoints.
+    """
+
+    image_id: Int[np.ndarray, "r"]
+    box: Float[np.ndarray, "r 4"]
+    area: Float[np.ndarray, "r"]
+    crowd: Bool[np.ndarray, "r"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Annotations:
     """The ground truth of a whole split, read without decoding an image.
+
+    Every row holds p people; one without labeled keypoints and with a box of nan is
+    nobody, and fills the row. What a source does not tell is None or empty.
 
     Attributes:
         keypoints: (x, y) in source pixels, 0-based.
         visibility: 0 unlabeled, 1 labeled but hidden, 2 visible.
-        size: (height, width) of the photographs; None where a file does not tell.
-        names: file names of the photographs; empty where a file does not tell.
+        size: (height, width) of the photographs.
+        names: file names of the photographs.
+        image_id: numbers of the photographs: rows of one number show the same one.
+            None: every row shows its own, numbered from 0.
+        head_box: (x0, y0, x1, y1) around the head, in source pixels, 0-based.
+        box: the same, around what is seen of the person; nan where unknown.
+        area: square pixels of what is seen of the person; nan where unknown.
+        ignored: people who are not annotated one by one, or not by keypoints.
     """
 
     keypoints: Float[np.ndarray, "n p k 2"]
     visibility: Int[np.ndarray, "n p k"]
     size: Int[np.ndarray, "n 2"] | None = None
     names: tuple[str, ...] = ()
+    image_id: Int[np.ndarray, "n"] | None = None
+    head_box: Float[np.ndarray, "n p 4"] | None = None
+    box: Float[np.ndarray, "n p 4"] | None = None
+    area: Float[np.ndarray, "n p"] | None = None
+    ignored: Regions | None = None
 
     @property
     def labeled(self) -> Bool[np.ndarray, "n p k"]:
         return self.visibility > 0
+
+    def take(self, rows: slice) -> "Annotations":
+        """Some rows; the ignored regions, which belong to photographs, all stay."""
+        return dataclasses.replace(
+            self,
+            **{
+                field.name: value[rows]
+                for field in dataclasses.fields(self)
+                if field.name != "ignored"
+                and (value := getattr(self, field.name)) is not None
+            },
+        )
 
 
 def single_person(

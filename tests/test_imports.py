@@ -15,7 +15,7 @@ LAYERS = (
     ("jaxpose.skeletons", "jaxpose.config", "jaxpose.atomic"),
     ("jaxpose.types",),
     ("jaxpose.geometry",),
-    ("jaxpose.regions",),
+    ("jaxpose.ignored", "jaxpose.prepared", "jaxpose.regions"),
     (
         "jaxpose.records",
         "jaxpose.devices",
@@ -27,7 +27,9 @@ LAYERS = (
     ),
     (
         "jaxpose.data",
+        "jaxpose.detections",
         "jaxpose.augment",
+        "jaxpose.evaluations",
         "jaxpose.rarity",
         "jaxpose.models",
         "jaxpose.objectives",

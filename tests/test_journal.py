@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from jaxpose import journal
+from jaxpose import evaluations, journal
+from jaxpose.types import Table
 
 
 def lines(path):
@@ -60,9 +61,33 @@ def test_a_training_line_tells_speed_and_waiting(tmp_path, capsys, monkeypatch):
     assert "0:00:08 left" in said
 
 
-def test_pictures_are_files(tmp_path):
+def test_an_evaluation_leaves_tables_and_a_picture(tmp_path):
     book = journal.Journal(tmp_path, start=0, stop=1)
-    book.picture(1, "test", np.zeros((8, 8, 3), np.uint8))
+    table = Table(name="PCK@0.2", convention="<=", values={"ankle": 5.0}, mean=5.0)
+    book.evaluation(1, "test", [table], np.zeros((8, 8, 3), np.uint8))
     book.close()
-    assert (tmp_path / "pictures" / "test_0000001.jpg").stat().st_size > 100
+    (found,) = evaluations.load(tmp_path)
+    assert (found.split, found.step, found.tables) == ("test", 1, (table,))
+    assert found.picture.stat().st_size > 100
     assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_evaluations_after_the_checkpoint_are_dropped(tmp_path):
+    book = journal.Journal(tmp_path, start=0, stop=10)
+    table = Table(name="PCK@0.2", convention="<=", values={}, mean=5.0)
+    for step in (4, 6):
+        book.evaluation(step, "test", [table], np.zeros((8, 8, 3), np.uint8))
+    book.close()
+    journal.Journal(tmp_path, start=4, stop=10).close()
+    assert [found.step for found in evaluations.load(tmp_path)] == [4]
+    for folder in ("evaluations", "pictures"):
+        assert {path.stem for path in (tmp_path / folder).iterdir()} == {"test_0000004"}
+
+
+def test_a_headline_is_a_line_on_the_console_and_in_the_record(tmp_path, capsys):
+    book = journal.Journal(tmp_path, start=0, stop=10)
+    book.headline(3, {"test/PCK@0.2": 41.5, "test/MSE": 0.0123456})
+    book.close()
+    assert "step 3  test/PCK@0.2 41.5  test/MSE 0.01235\n" in capsys.readouterr().out
+    (line,) = lines(tmp_path)
+    assert line["test/MSE"] == 0.0123456

@@ -60,7 +60,9 @@ def home(tmp_path_factory) -> pathlib.Path:
     trap = folder / "trap" / "tensorflow"
     trap.mkdir(parents=True)
     (trap / "__init__.py").write_text("import os; os._exit(77)")
-    run(folder, env=environment(PYTHONPATH=str(trap.parent)))
+    said = run(folder, env=environment(PYTHONPATH=str(trap.parent)))
+    assert "test, step 12\n" in said and "right_ankle " in said
+    assert "report: runs/tiny/report.html" in said
     return folder
 
 
@@ -71,9 +73,11 @@ def test_training_leaves_everything_in_runs(home):
         "checkpoints",
         ".lock",
         "config.json",
+        "evaluations",
         "metrics.jsonl",
         "parameters.txt",
         "pictures",
+        "report.html",
         "tensorboard",
         "versions.json",
     }
@@ -284,5 +288,6 @@ def test_four_examples_are_learned_by_heart(home):
     fast = ("--config.num_steps=1500", "--config.learner.optimizer.learning_rate=1.0")
     said = run(home, "--mode=overfit", *fast)
     assert "learned 4 examples by heart" in said
+    assert "runs/tiny/overfit/prediction.png" in said
     said = run(home, "--mode=overfit", "--config.num_steps=2", code=1)
     assert "not learned within 5%" in said and "lspet/train record 0" in said

@@ -1,5 +1,4 @@
 import os
-import pathlib
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from jaxpose import pose_files, skeletons
 from jaxpose.types import Annotations
 
 LSP = skeletons.LSP
-SHARED = pathlib.Path(__file__).parents[2] / "shared"
 NAMES = ("im1.jpg", "a, b.jpg", "ü.jpg", "im4.jpg")
 
 
@@ -30,14 +28,12 @@ def truth(n=4):
     keypoints[visibility == 0] = np.nan
     size = np.array([[100, 200]] * n) + np.arange(n)[:, None]
     return Annotations(
-        keypoints=keypoints, visibility=visibility, size=size, names=NAMES[:n]
+        keypoints=keypoints,
+        visibility=visibility,
+        size=size,
+        head_box=np.random.default_rng(2).uniform(0, 99, (n, 1, 4)),
+        names=NAMES[:n],
     )
-
-
-def mat(folder, **arrays):
-    file = folder / "file.mat"
-    scipy.io.savemat(file, arrays)
-    return file
 
 
 @pytest.mark.parametrize("ending", ["npz", "csv", "mat"])
@@ -88,6 +84,7 @@ def test_truth_comes_back_exactly(tmp_path, ending):
     np.testing.assert_array_equal(found.keypoints, saved.keypoints)
     np.testing.assert_array_equal(found.visibility, saved.visibility)
     np.testing.assert_array_equal(found.size, saved.size)
+    np.testing.assert_array_equal(found.head_box, saved.head_box)
     assert found.names == saved.names
 
 
@@ -97,7 +94,7 @@ def test_truth_without_sizes_and_names(tmp_path, ending):
     bare = Annotations(keypoints=saved.keypoints, visibility=saved.visibility)
     pose_files.save_truth(file, bare, LSP)
     found = pose_files.read_truth(file, LSP)
-    assert found.size is None and found.names == ()
+    assert found.size is None and found.head_box is None and found.names == ()
     np.testing.assert_array_equal(found.visibility, saved.visibility)
 
 
@@ -111,106 +108,6 @@ def test_csv_columns_may_stand_in_any_order(tmp_path):
     found = pose_files.read_predictions(file, LSP)
     np.testing.assert_array_equal(found.keypoints, expected.keypoints[:1])
     np.testing.assert_array_equal(found.scores, expected.scores[:1])
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 14])
-def test_lsp_and_lspet_joints_are_told_apart(tmp_path, n):
-    keypoints, flag = points(n, np.float64), np.arange(n * 14).reshape(n, 14) % 2
-    joints = np.concatenate([keypoints, flag[..., None]], axis=-1)  # n k 3
-    lsp = pose_files.read_truth(mat(tmp_path, joints=joints.transpose(2, 1, 0)), LSP)
-    np.testing.assert_array_equal(lsp.keypoints[:, 0], keypoints - 1)
-    np.testing.assert_array_equal(lsp.visibility[:, 0], np.where(flag, 1, 2))
-    lspet = pose_files.read_truth(mat(tmp_path, joints=joints.transpose(1, 2, 0)), LSP)
-    np.testing.assert_array_equal(lspet.keypoints[:, 0], keypoints - 1)
-    np.testing.assert_array_equal(lspet.visibility[:, 0], np.where(flag, 2, 0))
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 14])
-def test_layouts_of_published_predictions(tmp_path, n):
-    keypoints = np.random.default_rng(0).integers(0, 255, (n, 14, 2), dtype=np.uint8)
-    expected = keypoints.astype(float) - 1  # 0 must become -1, not 255
-    for arrays in (
-        {"preds": keypoints},
-        {"prediction_all": keypoints.transpose(1, 2, 0)},
-        {"pos_pred_src": keypoints.transpose(1, 2, 0)},
-    ):
-        found = pose_files.read_predictions(mat(tmp_path, **arrays), LSP)
-        np.testing.assert_array_equal(found.keypoints, expected)
-
-
-def test_layout_of_tompson_truth(tmp_path):
-    keypoints, missing = points(3, np.float64), np.zeros((3, 14), dtype=np.uint8)
-    missing[1, 2] = 1
-    keypoints[1, 2] = np.nan
-    file = mat(tmp_path, pos_gt_src=keypoints.transpose(1, 2, 0), jnt_missing=missing.T)
-    found = pose_files.read_truth(file, LSP)
-    np.testing.assert_array_equal(found.keypoints[:, 0], keypoints - 1)
-    np.testing.assert_array_equal(found.visibility[:, 0], np.where(missing, 0, 2))
-
-
-@pytest.mark.parametrize(
-    "file, n, labeled",
-    [("lsp_dataset", 2000, 28000), ("lspet_dataset", 8000, None)],
-)
-def test_real_joints(file, n, labeled):
-    path = SHARED / "data" / file / "joints.mat"
-    if not path.exists():
-        pytest.skip(f"{path} is absent")
-    found = pose_files.read_truth(path, LSP)
-    joints = scipy.io.loadmat(path)["joints"]
-    assert found.keypoints.shape == (n, 1, 14, 2)
-    if labeled is None:  # in LSPET, flag 0 stands at coordinates that are no pixels
-        labeled = (joints[:, 2] == 1).sum()
-        assert (found.keypoints[found.visibility == 0] < 0).all()
-    assert found.labeled.sum() == labeled
-
-
-def test_real_published_predictions_are_not_confused():
-    folder = SHARED / "data" / "published"
-    if not folder.exists():
-        pytest.skip(f"{folder} is absent")
-    file = folder / "lsp_test_preds_cpm_mpii_lsp.mat"
-    assert pose_files.read_predictions(file, LSP).keypoints.shape == (1000, 14, 2)
-    with pytest.raises(ValueError, match=r"\['prediction_all'\].*truth and pred"):
-        pose_files.read_truth(file, LSP)
-    with pytest.raises(ValueError, match=r"shape \(2958, 16, 2\), must be .* 14, 2"):
-        pose_files.read_predictions(folder / "mpii_val_preds_hg_s2_b1.mat", LSP)
-
-
-@pytest.mark.parametrize(
-    "arrays, message",
-    [
-        ({"joints": np.zeros((14, 2, 5))}, r"\(14, 2, 5\), must be \(3, 14, n\)"),
-        ({"joints": np.zeros(5)}, r"must be \(3, 14, n\)"),
-        ({"joints": np.full((3, 14, 5), 7.0)}, "must be 0 or 1: occluded in LSP"),
-        ({"joints": np.full((3, 14, 5), np.nan)}, "must be 0 or 1: occluded in LSP"),
-        ({"pos_gt_src": np.zeros((14, 2, 5))}, "without jnt_missing"),
-        (
-            {"pos_gt_src": np.zeros((14, 2, 5)), "jnt_missing": np.zeros((14, 4))},
-            r"visibility are int64 of shape \(4, 14\), must be .*\(5, 14\)",
-        ),
-        ({"preds": np.zeros((5, 14, 2))}, r"joints, pos_gt_src, there are \['preds'\]"),
-    ],
-)
-def test_bad_mat_truth_is_refused(tmp_path, arrays, message):
-    with pytest.raises(ValueError, match=message):
-        pose_files.read_truth(mat(tmp_path, **arrays), LSP)
-
-
-@pytest.mark.parametrize(
-    "arrays, message",
-    [
-        ({"joints": np.zeros((3, 14, 5))}, r"preds, prediction_all, pos_pred_src, the"),
-        ({"prediction_all": np.zeros((5, 14, 2, 1, 2))}, "must have three axes"),
-        ({"prediction_all": np.zeros((5, 14, 2))}, r"\(5, 14, 2\), must be"),
-        ({"preds": np.zeros((5, 16, 2))}, r"\(5, 16, 2\), must be .*\(5, 14, 2\)"),
-        ({"preds": np.full((5, 14, 2), np.inf)}, "right_ankle of person 0 is infinite"),
-        ({"preds": np.zeros((0, 14, 2))}, "no people"),
-    ],
-)
-def test_bad_mat_predictions_are_refused(tmp_path, arrays, message):
-    with pytest.raises(ValueError, match=message):
-        pose_files.read_predictions(mat(tmp_path, **arrays), LSP)
 
 
 @pytest.mark.parametrize(
@@ -263,14 +160,6 @@ def test_files_of_other_formats_are_refused(tmp_path, ending, content):
     file.write_bytes(content)
     with pytest.raises(ValueError, match="file"):
         pose_files.read_predictions(file, LSP)
-
-
-def test_hdf5_mat_is_refused_with_the_remedy(tmp_path):
-    file = tmp_path / "file.mat"
-    header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
-    file.write_bytes(header + bytes(600))
-    with pytest.raises(ValueError, match="save it again with -v7"):
-        pose_files.read_truth(file, LSP)
 
 
 def test_other_endings_are_refused(tmp_path):

@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import people
 import pytest
 
 from data_builders.lspet import lspet_dataset_builder
-from jaxpose import records, regions, skeletons
+from jaxpose import prepared, records, regions, skeletons
 
 SPLIT = records.Split(
     builder=lspet_dataset_builder.Builder, split="train", region=regions.WholeImage()
@@ -105,6 +107,17 @@ def test_a_truncated_file_of_records_is_refused(tmp_path):
 
 def test_bytes_that_are_no_jpeg():
     with pytest.raises(ValueError, match="3 bytes are not a JPEG"):
-        records.decode(b"abc")
+        prepared.decode(b"abc")
     with pytest.raises(ValueError, match="0 bytes are not a JPEG"):
-        records.decode(b"")
+        prepared.decode(b"")
+
+
+def test_people_without_labels_are_left_out_unless_asked_for(lspet):
+    root, truth = lspet
+    head = skeletons.Skeleton(name="h", keypoints=("head_top",), flip=(0,), limbs=())
+    # Person 1 lacks the head top.
+    assert len(open_split(root, skeleton=head)) == len(truth) - 1
+    everybody = dataclasses.replace(SPLIT, at_least=0)
+    assert len(open_split(root, everybody, head)) == len(truth)
+    with pytest.raises(ValueError, match="lspet/train has nobody with 15 labeled"):
+        open_split(root, dataclasses.replace(SPLIT, at_least=15))

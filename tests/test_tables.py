@@ -1,3 +1,6 @@
+import json
+import math
+
 from jaxpose import tables
 from jaxpose.types import Table
 
@@ -23,3 +26,61 @@ def test_numbers_align_and_the_convention_is_named():
 def test_small_errors_keep_their_digits():
     table = Table(name="MSE", convention="", values={"all": 0.01234}, mean=0.01234)
     assert "all    0.01234" in tables.text(table)
+
+
+def test_conventions_stand_side_by_side_with_blanks():
+    strict = Table(
+        name="PCKh@0.5",
+        convention="[a] <",
+        values={"ankle": 5.25},
+        mean=52.5,
+        extra={"Mean@0.1": 1.0},
+    )
+    loose = Table(
+        name="PCKh@0.5",
+        convention="[long name] <=",
+        values={"ankle": 6.0},
+        mean=53.0,
+        extra={"Mean@0.11": 2.0},
+    )
+    columns = {"a": strict, "long name": loose}
+    assert tables.side_by_side(columns).splitlines() == [
+        "                  a  long name",
+        "ankle          5.25       6.00",
+        "mean          52.50      53.00",
+        "Mean@0.1       1.00",
+        "Mean@0.11                 2.00",
+        "PCKh@0.5 [a] <",
+        "PCKh@0.5 [long name] <=",
+    ]
+
+
+def test_tables_of_the_same_rows_are_joined():
+    first = Table(
+        name="PCK@0.2", convention="", values={"a": 5.0}, mean=5.0, extra={"AUC": 1.0}
+    )
+    limbs = Table(name="PCP@0.5", convention="", values={"arm": 7.0}, mean=7.0)
+    second = Table(name="MSE", convention="", values={"a": 0.5}, mean=0.5)
+    groups = tables.same_rows([first, limbs, second])
+    assert groups == [[first, second], [limbs]]
+    assert tables.joined_text(groups[0]).splitlines() == [
+        "       PCK@0.2       MSE",
+        "a         5.00   0.50000",
+        "mean      5.00   0.50000",
+    ]
+    assert tables.rows(groups[0])["AUC"] == ["1.00", ""]
+
+
+def test_json_data_has_no_nan_and_comes_back():
+    table = Table(
+        name="PCK@0.2",
+        convention="<=",
+        values={"a": 5.0, "b": float("nan")},
+        mean=5.0,
+        extra={"AUC": 1.5, "far": float("inf")},
+    )
+    data = json.loads(json.dumps(tables.as_data(table), allow_nan=False))
+    assert data["keypoints"] == {"a": 5.0, "b": None} and data["extra"]["far"] is None
+    back = tables.from_data(data)
+    assert (back.name, back.convention, back.mean) == ("PCK@0.2", "<=", 5.0)
+    assert back.values["a"] == 5 and math.isnan(back.values["b"])

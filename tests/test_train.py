@@ -12,7 +12,7 @@ import people
 import pytest
 from ml_collections import ConfigDict
 
-from jaxpose import config, devices, train
+from jaxpose import config, devices, evaluations, train
 from jaxpose.config import spec
 from jaxpose.learners import optimizers
 from jaxpose.types import Table
@@ -58,6 +58,9 @@ def test_a_run_leaves_its_record(whole):
         "test_0000006.jpg",
         "test_0000012.jpg",
     }
+    last = evaluations.load(workdir)[-1]
+    assert [table.name for table in last.tables] == ["PCK@0.2", "MSE"]
+    assert last.step == 12 and last.tables[0].mean == tested[-1]["test/PCK@0.2"]
     assert {"8", "12"} <= {p.name for p in (workdir / "checkpoints").iterdir()}
 
 

@@ -39,16 +39,32 @@ def _numbers(*shape: int | None) -> tfds.features.Tensor:
     return tfds.features.Tensor(shape=shape, dtype=np.float32)
 
 
+def _chosen() -> tfds.features.Tensor:
+    return tfds.features.Tensor(shape=(None,), dtype=np.bool_)
+
+
 # What only some datasets know; README.md has the meaning and the units.
 MORE = {
     "box": _numbers(None, 4),
     "head_box": _numbers(None, 4),
+    "torso_box": _numbers(None, 4),
+    "center": _numbers(None, 2),
+    "scale": _numbers(None),
+    "separate": _chosen(),
     "area": _numbers(None),
     "crowd_box": _numbers(None, 4),
     "instances": tfds.features.Image(
         shape=(None, None, 1), dtype=np.uint8, encoding_format="png"
     ),
     "log_density": _numbers(None),
+    "image_id": np.int64,
+    "person_id": tfds.features.Tensor(shape=(None,), dtype=np.int64),
+    "activity": tfds.features.Text(),
+    "category": tfds.features.Text(),
+    "activity_id": np.int32,
+    "in_validation": _chosen(),
+    "in_deeppose_train": _chosen(),
+    "in_deeppose_test": _chosen(),
 }
 # The value of people in `instances` who are not annotated one by one.
 CROWD = 255

@@ -54,6 +54,16 @@ def fetch(
     raise FileNotFoundError("\n".join(failures))
 
 
+def check_sha256(sha256: str, path: pathlib.Path) -> None:
+    """ValueError unless a file has this SHA-256, in hexadecimal digits."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"what arrived has sha256 {found}; the official file has {sha256}"
+        )
+
+
 def _fetch_one(
     address: str, target: pathlib.Path, accept: Callable[[pathlib.Path], None]
 ) -> None:

@@ -3,12 +3,10 @@
 Both are `joints.mat` and `images/im0001.jpg` and on, one person an image.
 """
 
-import concurrent.futures
 import dataclasses
 import functools
 import hashlib
 import logging
-import os
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
@@ -83,7 +81,7 @@ def load(archive: Archive, dl_manager: tfds.download.DownloadManager) -> Content
         FileNotFoundError: it is not there and no address gives it.
         ValueError: it is not as it should be.
     """
-    manual = _manual_directory(dl_manager)
+    manual = sources.manual_directory(dl_manager)
     source = sources.find(manual, archive.folder)
     if source is None:
         source = _download(archive, manual, pathlib.Path(dl_manager.download_dir))
@@ -131,7 +129,7 @@ def check(archive: Archive, source: sources.Source) -> Contents:
     keypoints, visibility = joints.read(mat, layout=archive.layout, where=where)
     _check_people(archive, len(keypoints), where)
     numbered = _photographs(archive, names, len(keypoints), source.where())
-    sizes, digests = _check_photographs(source, numbered)
+    sizes, digests = photographs.check(source, [f"images/{name}" for name in numbered])
     return Contents(
         source=source,
         photographs=numbered,
@@ -169,35 +167,6 @@ def _photographs(
             f"to {wanted[-1]} without a gap. {archive.instructions}"
         )
     return wanted
-
-
-def _check_photographs(
-    source: sources.Source, names: Sequence[str]
-) -> tuple[np.ndarray, bytes]:
-    """Decodes every photograph: (height, width) of each, and their SHA-256 in a row."""
-    check_one = functools.partial(_check_photograph, source)
-    # Decoding and hashing run outside Python's lock, so threads use every core.
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        checked = list(pool.map(check_one, names))
-    sizes = np.asarray([size for size, _ in checked], np.int32)
-    return sizes, b"".join(digest for _, digest in checked)
-
-
-def _check_photograph(
-    source: sources.Source, name: str
-) -> tuple[tuple[int, int], bytes]:
-    """The (height, width) and the SHA-256 of one photograph."""
-    jpeg = source.read(f"images/{name}")
-    size = photographs.image_size(jpeg, where=source.where(f"images/{name}"))
-    return size, hashlib.sha256(jpeg).digest()
-
-
-def _manual_directory(dl_manager: tfds.download.DownloadManager) -> pathlib.Path:
-    """The manual directory, which need not exist."""
-    # The public property fails where the directory is missing or empty, so that
-    # nothing could be downloaded then, and does not say which one it would be.
-    default = dl_manager.download_dir / "manual"
-    return pathlib.Path(getattr(dl_manager, "_manual_dir", None) or default)
 
 
 def _download(

@@ -1,10 +1,21 @@
-"""Archives as their authors packed them: an unpacked folder, or a zip read in place."""
+"""Archives as their authors packed them: an unpacked folder, or a zip read in place.
+
+A tar has no table of contents and is unpacked once.
+"""
 
 import dataclasses
+import logging
+import os
 import pathlib
+import shutil
+import tarfile
 import zipfile
 import zlib
 from typing import Protocol
+
+import tensorflow_datasets as tfds
+
+_LOG = logging.getLogger(__name__)
 
 
 class Source(Protocol):
@@ -96,14 +107,62 @@ def open_zip(path: pathlib.Path, *, folder: str) -> Zip:
     return Zip(path=path, archive=archive, prefix=f"{folder}/" if nested else "")
 
 
-def find(directory: pathlib.Path, name: str) -> Source | None:
-    """The folder `name` in a directory, else `name.zip` there, else None.
+def find(directory: pathlib.Path, name: str, *, archive: str = "") -> Source | None:
+    """The folder `name` in a directory, else the zip of it there, else None.
+
+    Args:
+        archive: the zip's name without `.zip`, where it is not the folder's.
 
     Raises:
-        ValueError: `name.zip` is no readable zip.
+        ValueError: the zip is not readable.
     """
     if (directory / name).is_dir():
         return Folder(path=directory / name)
-    if (directory / f"{name}.zip").is_file():
-        return open_zip(directory / f"{name}.zip", folder=name)
+    path = directory / f"{archive or name}.zip"
+    return open_zip(path, folder=name) if path.is_file() else None
+
+
+def find_tar(
+    directory: pathlib.Path, name: str, *, unpack_to: pathlib.Path
+) -> Source | None:
+    """`name.tar.gz` or `name.tar` in a directory, unpacked below `unpack_to`; else None.
+
+    What was unpacked completely in an earlier run is taken as it is.
+
+    Raises:
+        ValueError: the tar is damaged, or would write outside the folder.
+    """
+    for path in (directory / f"{name}.tar.gz", directory / f"{name}.tar"):
+        if path.is_file():
+            target = unpack_to / name
+            if not target.is_dir():
+                _unpack(path, target)
+            return Folder(path=target)
     return None
+
+
+def _unpack(path: pathlib.Path, target: pathlib.Path) -> None:
+    """Unpacks a tar; the target appears only once everything is there."""
+    _LOG.warning("unpacking %s to %s; delete it once the records stand", path, target)
+    # The process number keeps two builds at the same time apart.
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    part.mkdir(parents=True)
+    try:
+        with tarfile.open(path) as archive:
+            archive.extractall(part, filter="data")
+        part.replace(target)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise ValueError(
+            f"{path} ({path.stat().st_size} bytes) cannot be unpacked ({error}); it "
+            "must be a complete tar archive; delete it and download it again"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def manual_directory(dl_manager: tfds.download.DownloadManager) -> pathlib.Path:
+    """Where a person puts archives; it need not exist."""
+    # The public property fails where the directory is missing or empty, so that
+    # nothing could be downloaded then, and does not say which one it would be.
+    default = dl_manager.download_dir / "manual"
+    return pathlib.Path(getattr(dl_manager, "_manual_dir", None) or default)

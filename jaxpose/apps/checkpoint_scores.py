@@ -5,11 +5,21 @@ import io
 import pathlib
 from collections.abc import Mapping
 
-import cv2
 import jax
 import numpy as np
 
-from jaxpose import atomic, checkpoint, devices, evaluate, pose_files, tables, train
+from jaxpose import (
+    atomic,
+    checkpoint,
+    devices,
+    evaluate,
+    evaluations,
+    pose_files,
+    tables,
+    train,
+)
+from jaxpose.pose_files import coco_results
+from jaxpose.skeletons import Skeleton
 from jaxpose.types import Learner
 
 
@@ -27,8 +37,8 @@ def score(
 ) -> dict[tuple[str, int], evaluate.Result]:
     """Evaluates checkpoints and leaves the results in the workdir.
 
-    evaluations/<split>.csv holds one row a checkpoint; evaluations/<split>_<step>.txt
-    the tables; predictions/ the poses as .npz, .csv and .mat; pictures/ a sheet.
+    evaluations/<split>.csv holds one row a checkpoint, predictions/ the poses as .npz,
+    .csv, .mat and of COCO .json; tables and pictures are where those of training are.
 
     Args:
         which: latest, best, all, or a step.
@@ -74,27 +84,28 @@ def _leave(
     """Prints the tables, and writes everything that a person may want later."""
     text = "\n\n".join(map(tables.text, result.tables))
     print(f"\n{name}, step {step}, {len(result.annotations.names)} people\n\n{text}\n")
-    paths = [workdir / n for n in ("evaluations", "predictions", "pictures")]
-    for folder in paths:
-        folder.mkdir(exist_ok=True)
-    evaluations, poses, pictures = paths
+    evaluations.save(workdir, name, step, result.tables, evaluator.picture(result))
+    _log(workdir / "evaluations" / f"{name}.csv", step, result.headline(name))
+    poses = workdir / "predictions"
+    poses.mkdir(exist_ok=True)
     stem = f"{name}_{step:07d}"
-    atomic.write(evaluations / f"{stem}.txt", text + "\n")
-    _log(evaluations / f"{name}.csv", step, result.headline(name))
+    save_poses(poses / stem, result, evaluator.skeleton)
+    picture = workdir / "pictures" / f"{stem}.jpg"
+    print(f"predictions and pictures: {poses / stem}.*, {picture}")
+
+
+def save_poses(stem: pathlib.Path, result: evaluate.Result, skeleton: Skeleton) -> None:
+    """Writes the poses as .npz, .csv and .mat, and where COCO's AP applies as .json."""
+    poses, truth = result.poses, result.annotations
     predictions = pose_files.Predictions(
-        keypoints=np.asarray(result.poses.keypoints[:, 0]),
-        scores=np.asarray(result.poses.scores[:, 0]),
-        names=result.annotations.names,
+        keypoints=np.asarray(poses.keypoints[:, 0]),
+        scores=np.asarray(poses.scores[:, 0]),
+        names=truth.names,
     )
     for ending in (".npz", ".csv", ".mat"):
-        pose_files.save_predictions(
-            poses / f"{stem}{ending}",
-            predictions,
-            evaluator.skeleton,
-        )
-    sheet = cv2.imencode(".jpg", evaluator.picture(result)[..., ::-1])[1]
-    atomic.write(pictures / f"{stem}.jpg", sheet.tobytes())
-    print(f"predictions and pictures: {poses / stem}.*, {pictures / stem}.jpg")
+        pose_files.save_predictions(f"{stem}{ending}", predictions, skeleton)
+    if truth.area is not None and truth.image_id is not None:
+        coco_results.save(f"{stem}.json", poses, truth.image_id)
 
 
 def _log(path: pathlib.Path, step: int, headline: Mapping[str, float]) -> None:

@@ -1,22 +1,28 @@
 """Learning curves of one or several runs in one picture."""
 
-import json
 import pathlib
 from collections.abc import Sequence
+from typing import IO
 
 import matplotlib.figure
 
+from jaxpose.apps import runs
+
 
 def draw(
-    workdirs: Sequence[pathlib.Path], metrics: Sequence[str], out: pathlib.Path
+    workdirs: Sequence[pathlib.Path],
+    metrics: Sequence[str],
+    out: pathlib.Path | IO[bytes],
 ) -> None:
     """One panel a metric, one line a run, steps below; the file's ending decides.
+
+    A stream without a name gets PNG.
 
     Raises:
         OSError: if a folder holds no `metrics.jsonl`.
         ValueError: if no run ever measured one of the metrics.
     """
-    curves = {path: _read(path / "metrics.jsonl") for path in workdirs}
+    curves = {path: runs.read_lines(path) for path in workdirs}
     figure = matplotlib.figure.Figure(
         figsize=(4.5 * len(metrics), 3.2), layout="constrained"
     )
@@ -36,7 +42,3 @@ def draw(
     if len(curves) > 1:
         figure.legend([str(path) for path in curves], loc="outside lower center")
     figure.savefig(out, dpi=150)
-
-
-def _read(path: pathlib.Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -103,13 +103,22 @@ def run(
     fields = configs.build(config)
     if mode == "train":
         with workdirs.claim(workdir, config):
-            train.train(**fields, workdir=workdir)
+            state = train.train(**fields, workdir=workdir)
+            if int(state.step) >= fields["num_steps"] and jax.process_index() == 0:
+                _report(workdir)
     elif mode == "evaluate":
         workdirs.check(workdir, config, free=workdirs.FREE_IN_EVALUATION)
         score = functools.partial(checkpoint_scores.score, which=which, split=split)
         score(**_taken_by(checkpoint_scores.score, fields), workdir=workdir)
-    elif not overfit.overfit(**_taken_by(overfit.overfit, fields)):
+    elif not overfit.overfit(**_taken_by(overfit.overfit, fields), workdir=workdir):
         sys.exit(1)
+
+
+def _report(workdir: pathlib.Path) -> None:
+    """Leaves the page of a run that came to its end, and its numbers on the terminal."""
+    from jaxpose.apps import report  # matplotlib, which no start should wait for
+
+    print(f"\n{report.text(workdir)}\n\nreport: {report.write(workdir)}", flush=True)
 
 
 def _taken_by(function: Callable[..., Any], fields: dict[str, Any]) -> dict[str, Any]:

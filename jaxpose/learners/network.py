@@ -39,6 +39,14 @@ def create(
     return Network(params, variables.get("batch_stats", {}), optimizer.init(params))
 
 
+def parameters(state: Any) -> dict[str, PyTree]:
+    """Those of every network of a learner's state, by the name of its field."""
+    fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
+    return {
+        name: part.params for name, part in fields.items() if isinstance(part, Network)
+    }
+
+
 def apply(
     model: Model, params: PyTree, batch_stats: PyTree, key: Array, *inputs: Array
 ) -> tuple[PyTree, PyTree]:

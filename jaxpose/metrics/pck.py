@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -18,8 +19,8 @@ REFERENCES = {
 }
 _NAMES = {"torso": "PCK", "box": "PCK-box"}
 MEANS = {
-    "keypoints": "unweighted mean over the {k} keypoints",
-    "labels": "mean over all {m} labels, so that each labeled keypoint counts once",
+    "keypoints": "unweighted mean over {k} keypoints",
+    "labels": "mean over {m} labels, so that each labeled keypoint counts once",
 }
 # Rows as the LSP literature prints them.
 GROUPS = {
@@ -79,14 +80,57 @@ def relative_error(
     return np.where(scored, distance / np.where(length > 0, length, 1)[:, None], np.nan)
 
 
-def pck(error: Float[np.ndarray, "n k"], threshold: float) -> Float[np.ndarray, "k"]:
+def pck(
+    error: Float[np.ndarray, "n k"], threshold: float, *, strict: bool = False
+) -> Float[np.ndarray, "k"]:
     """Percent of scored keypoints with a relative error <= `threshold`.
 
-    `error` is nan where a keypoint is not scored; one that never is gives nan.
+    `strict` asks for < instead. `error` is nan where a keypoint is not scored; one that
+    never is gives nan.
     """
     scored = (~np.isnan(error)).sum(axis=0)
-    hits = (error <= threshold).sum(axis=0)
+    hits = (error < threshold if strict else error <= threshold).sum(axis=0)
     return np.where(scored > 0, 100 * hits / np.maximum(scored, 1), np.nan)
+
+
+def mean_pck(
+    error: Float[np.ndarray, "n k"],
+    threshold: float,
+    *,
+    mean: Literal["keypoints", "labels"],
+    strict: bool = False,
+) -> float:
+    """`pck` over several keypoints: each weighted alike, or by how often it is scored.
+
+    nan where nothing is scored.
+    """
+    if mean == "labels":
+        error = error.reshape(-1, 1)
+    shares = pck(error, threshold, strict=strict)
+    known = shares[~np.isnan(shares)]
+    return math.fsum(known) / known.size if known.size else math.nan
+
+
+def group_means(
+    error: Float[np.ndarray, "n k"],
+    threshold: float,
+    skeleton: Skeleton,
+    groups: Mapping[str, Sequence[str]],
+    *,
+    mean: Literal["keypoints", "labels"],
+    strict: bool = False,
+) -> dict[str, float]:
+    """`mean_pck` of each group whose keypoints the skeleton has."""
+    return {
+        group: mean_pck(
+            error[:, [skeleton.index(name) for name in names]],
+            threshold,
+            mean=mean,
+            strict=strict,
+        )
+        for group, names in groups.items()
+        if set(names) <= set(skeleton.keypoints)
+    }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,6 +139,7 @@ class PCK:
 
     `mean` weights keypoints (each alike, however often it is labeled) or labels; the
     rows that join left and right, and the area under the curve, are averaged so too.
+    `averaged` names the keypoints that enter the mean and the area; () for all.
 
     Raises: ValueError if a field is out of range.
     """
@@ -102,6 +147,7 @@ class PCK:
     threshold: float = 0.2
     reference: Literal["torso", "box"] = "torso"
     mean: Literal["keypoints", "labels"] = "keypoints"
+    averaged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.threshold) and self.threshold > 0):
@@ -126,55 +172,55 @@ class PCK:
         else:
             length = box_length(truth, labeled)
         error = relative_error(predicted, truth, labeled, length)
+        averaged = error[:, [skeleton.index(k) for k in self._averaged(skeleton)]]
+        groups = group_means(error, self.threshold, skeleton, GROUPS, mean=self.mean)
         return Table(
             name=f"{_NAMES[self.reference]}@{self.threshold:g}",
-            convention=self._convention(error),
+            convention=self._convention(error, averaged),
             values=dict(zip(skeleton.keypoints, pck(error, self.threshold).tolist())),
-            mean=self._mean(error, self.threshold),
-            extra=self._groups(error, skeleton) | {"AUC": self._area(error)},
+            mean=mean_pck(averaged, self.threshold, mean=self.mean),
+            extra=groups | {"AUC": self._area(averaged)},
         )
 
-    def _mean(self, error: Float[np.ndarray, "n k"], threshold: float) -> float:
-        if self.mean == "labels":
-            error = error.reshape(-1, 1)
-        shares = pck(error, threshold)
-        known = shares[~np.isnan(shares)]
-        return math.fsum(known) / known.size if known.size else math.nan
+    def _averaged(self, skeleton: Skeleton) -> tuple[str, ...]:
+        return self.averaged or skeleton.keypoints
 
-    def _groups(
-        self, error: Float[np.ndarray, "n k"], skeleton: Skeleton
-    ) -> dict[str, float]:
-        return {
-            group: self._mean(
-                error[:, [skeleton.index(name) for name in names]], self.threshold
-            )
-            for group, names in GROUPS.items()
-            if set(names) <= set(skeleton.keypoints)
-        }
-
-    def _area(self, error: Float[np.ndarray, "n k"]) -> float:
+    def _area(self, error: Float[np.ndarray, "n a"]) -> float:
         """Trapezoid rule from 0 to the threshold, which counts as width 1."""
         grid = np.arange(AUC_STEPS + 1) * self.threshold / AUC_STEPS
-        return float(np.trapezoid([self._mean(error, t) for t in grid]) / AUC_STEPS)
+        means = [mean_pck(error, t, mean=self.mean) for t in grid]
+        return float(np.trapezoid(means) / AUC_STEPS)
 
-    def _convention(self, error: Float[np.ndarray, "n k"]) -> str:
-        scored = ~np.isnan(error)
-        people = int(scored.any(axis=1).sum())
-        lost = int(np.isinf(error).sum())
-        mean = MEANS[self.mean].format(k=scored.any(axis=0).sum(), m=scored.sum())
+    def _convention(
+        self, error: Float[np.ndarray, "n k"], averaged: Float[np.ndarray, "n a"]
+    ) -> str:
+        entering = ~np.isnan(averaged)
+        mean = MEANS[self.mean].format(k=entering.any(axis=0).sum(), m=entering.sum())
+        chosen = f" ({', '.join(self.averaged)})" if self.averaged else ""
         return (
-            f"distance <= {self.threshold:g} x {REFERENCES[self.reference]}; {mean}; "
-            "left and right are the person's own; "
-            f"labeled keypoints of {people} of {len(error)} people"
-            + (", the others lack a label or a length" if people < len(error) else "")
-            + (f"; {lost} keypoints without a prediction are misses" if lost else "")
-            + f"; AUC: trapezoids over {AUC_STEPS + 1} thresholds, "
+            f"distance <= {self.threshold:g} x {REFERENCES[self.reference]}; {mean}"
+            f"{chosen}; left and right are the person's own; {describe_people(error)}"
+            f"; AUC: trapezoids over {AUC_STEPS + 1} thresholds, "
             f"0 to {self.threshold:g}"
         )
 
 
+def describe_people(error: Float[np.ndarray, "n k"]) -> str:
+    """Whose keypoints are scored, and which of them count as misses unseen."""
+    people = int((~np.isnan(error)).any(axis=1).sum())
+    lost = int(np.isinf(error).sum())
+    return (
+        f"labeled keypoints of {people} of {len(error)} people"
+        + (", the others lack a label or a length" if people < len(error) else "")
+        + (f"; {lost} keypoints without a prediction are misses" if lost else "")
+    )
+
+
+# FLIC's results are told for elbows and wrists. Its authors measure the same torso, with
+# left and right as the observer sees them (Sapp and Taskar 2013, MODEC/eval_dataset.m).
 CONVENTIONS = {
     "lsp": PCK(),
     "lsp-labels": PCK(mean="labels"),
     "box": PCK(reference="box", threshold=0.1),
+    "flic": PCK(averaged=(*GROUPS["Elbow"], *GROUPS["Wrist"])),
 }

@@ -26,6 +26,8 @@ class BatchNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, shape)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
         running_var = self.variable("batch_stats", "var", jnp.ones, shape)
+        # Statistics of bfloat16 activations need more than their 8 bits.
+        dtype, x = x.dtype, x.astype(jnp.promote_types(x.dtype, jnp.float32))
         if not train:
             mean, var = running_mean.value, running_var.value
         else:
@@ -42,4 +44,4 @@ class BatchNorm(nn.Module):
         factor = scale / jnp.sqrt(var + self.epsilon)
         # The mean goes first: x * factor - mean * factor loses the digits they share,
         # enough to leave PyTorch's trajectory in three steps of VGG16-BN.
-        return (x - mean) * factor + bias
+        return ((x - mean) * factor + bias).astype(dtype)

@@ -5,14 +5,18 @@ shifted on the way; npz and csv are 0-based. With k keypoints and n people, mat 
 
 - ground truth: `joints` (3, k, n) as in LSP, third row 1 = occluded; `joints` (k, 3, n)
   as in LSPET, third column 1 = visible and 0 = unlabeled; or `pos_gt_src` (k, 2, n)
-  with `jnt_missing` (k, n) as in the MPII evaluation of Tompson et al.
+  with `jnt_missing` (k, n), and `headboxes_src` (2, 2, n) with the upper left corner and
+  the lower right one, as in the MPII evaluation of Tompson et al.
 - predictions: `preds` (n, k, 2), with `scores` (n, k) and `names` where we wrote it;
   `prediction_all` (k, 2, n); or `pos_pred_src` (k, 2, n).
 
 npz holds `keypoints` (n, k, 2), for ground truth `visibility` (n, k), and if known
-`names` (n), `size` (n, 2) as height and width, and `scores` (n, k). csv has a header
-and a row a person: name, if known height and width, then for each keypoint such as
-neck: neck_x, neck_y, and neck_visibility or neck_score.
+`names` (n), `size` (n, 2) as height and width, `head_box` (n, 4) as x0, y0, x1 and y1,
+and `scores` (n, k). csv has a header and a row a person: name, if known height and
+width, head_x0, head_y0, head_x1 and head_y1, then for each keypoint such as neck:
+neck_x, neck_y, and neck_visibility or neck_score.
+
+Several people a photograph, in COCO's format: `coco_truth` and `coco_results`.
 """
 
 import dataclasses
@@ -54,11 +58,12 @@ def read_truth(path: str | os.PathLike[str], skeleton: Skeleton) -> Annotations:
     file = pathlib.Path(path)
     fields = _read(file, skeleton, matlab.TRUTH)
     _check_truth(file, fields, skeleton)
-    size = fields.get("size")
+    size, head_box = fields.get("size"), fields.get("head_box")
     return Annotations(
         keypoints=fields["keypoints"].astype(float)[:, None],
         visibility=fields["visibility"].astype(int)[:, None],
         size=None if size is None else size.astype(int),
+        head_box=None if head_box is None else head_box.astype(float)[:, None],
         names=tuple(fields.get("names", np.array([])).tolist()),
     )
 
@@ -100,6 +105,8 @@ def save_truth(
     fields = {"keypoints": truth.keypoints[:, 0], "visibility": truth.visibility[:, 0]}
     if truth.size is not None:
         fields["size"] = truth.size
+    if truth.head_box is not None:
+        fields["head_box"] = truth.head_box[:, 0]
     if truth.names:
         fields["names"] = np.array(truth.names)
     _check_truth(file, fields, skeleton)
@@ -171,7 +178,7 @@ def _check_shapes(
             )
     n, k = len(fields["keypoints"]), len(skeleton.keypoints)
     shapes = {"keypoints": (n, k, 2), "visibility": (n, k), "scores": (n, k)}
-    shapes |= {"names": (n,), "size": (n, 2)}
+    shapes |= {"names": (n,), "size": (n, 2), "head_box": (n, 4)}
     if n == 0:
         raise ValueError(f"{file}: no people; there must be at least one")
     for key in shapes.keys() & fields.keys():

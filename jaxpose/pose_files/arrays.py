@@ -18,6 +18,12 @@ Fields = Mapping[str, Shaped[np.ndarray, "..."]]
 # Columns after x and y, and the arrays that they hold.
 THIRD = {"visibility": "visibility", "scores": "score"}
 
+# Columns of a person rather than of a keypoint, by the arrays that they hold.
+PERSON = {
+    "size": ("height", "width"),
+    "head_box": ("head_x0", "head_y0", "head_x1", "head_y1"),
+}
+
 
 def read_npz(file: pathlib.Path) -> Fields:
     """All arrays of the file, unchecked.
@@ -39,8 +45,9 @@ def write_csv(stream: IO[bytes], fields: Fields, skeleton: Skeleton) -> None:
     """Writes a header and a row a person; numbers as the shortest that read back."""
     n = len(fields["keypoints"])
     columns = {"name": fields.get("names", np.full(n, ""))}
-    if "size" in fields:
-        columns |= {"height": fields["size"][:, 0], "width": fields["size"][:, 1]}
+    for key, names in PERSON.items():
+        if key in fields:
+            columns |= dict(zip(names, fields[key].T, strict=True))
     for number, keypoint in enumerate(skeleton.keypoints):
         columns[f"{keypoint}_x"] = fields["keypoints"][:, number, 0]
         columns[f"{keypoint}_y"] = fields["keypoints"][:, number, 1]
@@ -71,9 +78,9 @@ def read_csv(file: pathlib.Path, skeleton: Skeleton) -> Fields:
                 _numbers(file, columns, f"{k}_{ending}") for k in skeleton.keypoints
             ]
             fields[key] = np.stack(third, axis=1)
-    if "height" in columns or "width" in columns:
-        size = [_numbers(file, columns, side) for side in ("height", "width")]
-        fields["size"] = np.stack(size, axis=1)
+    for key, names in PERSON.items():
+        if columns.keys() & {*names}:
+            fields[key] = np.stack([_numbers(file, columns, n) for n in names], axis=1)
     if any(columns.get("name", ())):
         fields["names"] = np.array(columns["name"])
     return fields

@@ -84,10 +84,15 @@ def _tompson_truth(found: Fields, k: int) -> Fields:
     if "jnt_missing" not in found:
         raise ValueError("pos_gt_src comes without jnt_missing (k, n); add it")
     missing = found["jnt_missing"].T
-    return {
+    fields = {
         "keypoints": _people_last(found, "pos_gt_src"),
         "visibility": np.where(missing, 0, 2),
     }
+    if "headboxes_src" in found:
+        # Two rows a person, like two keypoints: the corners of the box.
+        corners = _people_last(found, "headboxes_src")
+        fields["head_box"] = corners.reshape(len(corners), -1)
+    return fields
 
 
 def _preds(found: Fields, k: int) -> Fields:

@@ -1,7 +1,9 @@
-"""Miniature LSP and LSPET archives in the original formats, and how to build them."""
+"""Miniature LSP and LSPET archives in the original formats, and how to build any."""
 
 import io
 import pathlib
+import subprocess
+import sys
 import types
 import zipfile
 
@@ -19,6 +21,7 @@ PEOPLE = {lsp: 2000, lspet: 4}  # LSP's split makes it accept no other number.
 BOTH = pytest.mark.parametrize("module", [lsp, lspet], ids=["lsp", "lspet"])
 
 Files = dict[str, bytes]
+EMPTY = np.zeros((0, 0))  # what MATLAB stores as []
 
 
 def photograph(number: int) -> bytes:
@@ -60,6 +63,18 @@ def name_of(module: types.ModuleType) -> str:
     return "lsp_dataset" if module is lsp else "lspet_dataset"
 
 
+def structs(rows: list[dict]) -> np.ndarray:
+    """MATLAB's 1 x n struct array; a field that an element lacks is empty there."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if not names:
+        return EMPTY
+    array = np.empty((1, len(rows)), [(name, object) for name in names])
+    for i, row in enumerate(rows):
+        for name in names:
+            array[0, i][name] = row.get(name, EMPTY)
+    return array
+
+
 def write_folder(directory: pathlib.Path, name: str, files: Files) -> None:
     for file, content in files.items():
         path = directory / name / file
@@ -74,18 +89,22 @@ def write_zip(path: pathlib.Path, files: Files, prefix: str = "") -> None:
             archive.writestr(prefix + file, content)
 
 
-def build(module: types.ModuleType, tmp_path: pathlib.Path):
+def build(module: types.ModuleType, tmp_path: pathlib.Path, config=None):
     """Builds from tmp_path/manual into tmp_path/data."""
-    builder = module.Builder(data_dir=tmp_path / "data", file_format="array_record")
-    config = tfds.download.DownloadConfig(manual_dir=tmp_path / "manual")
-    builder.download_and_prepare(download_config=config)
+    data = tmp_path / "data"
+    builder = module.Builder(config=config, data_dir=data, file_format="array_record")
+    download = tfds.download.DownloadConfig(manual_dir=tmp_path / "manual")
+    builder.download_and_prepare(download_config=download)
     return builder
 
 
-def read(builder) -> list[dict]:
-    """The records of every split, train first."""
-    skip = {"image": tfds.decode.SkipDecoding()}
-    splits = [name for name in ("train", "test") if name in builder.info.splits]
+def read(builder, *splits: str) -> list[dict]:
+    """The records of the splits, by default of every one, train first."""
+    features = builder.info.features
+    images = [name for name in ("image", "instances") if name in features]
+    skip = {name: tfds.decode.SkipDecoding() for name in images}
+    there = ("train", "validation", "test")
+    splits = splits or tuple(name for name in there if name in builder.info.splits)
     return [
         record
         for split in splits
@@ -98,18 +117,58 @@ def refuse(
     tmp_path: pathlib.Path,
     *parts: str,
     error: type[Exception] = ValueError,
+    config=None,
 ) -> str:
     """Fails to build with a message that holds the parts, and leaves nothing."""
     with pytest.raises(error) as caught:
-        build(module, tmp_path)
+        build(module, tmp_path, config)
     for part in parts:
         assert part in str(caught.value)
     data = tmp_path / "data"
-    left = {path.name for path in data.rglob("*")} if data.exists() else set()
-    assert left <= {"downloads", "extracted", "lsp", "lspet"}
-    builder = module.Builder(data_dir=data, file_format="array_record")
+    left = [path for path in data.rglob("*") if path.is_file()]
+    # A variant of a builder leaves its metadata; what counts are records.
+    left = [path for path in left if data / "downloads" not in path.parents]
+    assert {path.name for path in left} <= {"metadata.json"}
+    builder = module.Builder(config=config, data_dir=data, file_format="array_record")
     assert not builder.is_prepared()
     return str(caught.value)
+
+
+_COMMAND = """
+import sys, tensorflow_datasets as tfds
+name, folder, manual, data = sys.argv[1:]
+module = f"{name}.{name}_dataset_builder"
+# What `tfds build` does (tensorflow_datasets/scripts/cli/build.py).
+with tfds.core.utils.add_sys_path(folder):
+    Builder = tfds.core.community.builder_cls_from_module(module)
+builder = Builder(data_dir=data, file_format="array_record")
+config = tfds.download.DownloadConfig(manual_dir=manual)
+builder.download_and_prepare(download_config=config)
+print(builder.info.full_name, builder.info.splits.total_num_examples)
+loaded = {name.split(".")[0] for name in sys.modules}
+print(sorted(loaded & {"tensorflow", "jaxpose", "jax", "data_builders"}))
+"""
+
+
+def tfds_build(name: str, tmp_path: pathlib.Path) -> tuple[str, str]:
+    """Builds as the `tfds` command does, in a process of its own.
+
+    Returns the dataset's full name with the number of its records, and which of the
+    modules that a builder must not need were loaded.
+    """
+    folder = ROOT / "data_builders"
+    arguments = [name, str(folder), str(tmp_path / "manual"), str(tmp_path / "data")]
+    result = subprocess.run(
+        [sys.executable, "-c", _COMMAND, *arguments],
+        check=False,
+        cwd=folder / name,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    *_, built, loaded = result.stdout.splitlines()
+    return built, loaded
 
 
 def with_thumbnail(jpeg: bytes) -> bytes:

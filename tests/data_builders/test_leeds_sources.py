@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import archives
 import numpy as np
@@ -150,22 +148,6 @@ def test_the_default_manual_directory_is_named(tmp_path, monkeypatch):
         builder.download_and_prepare()
 
 
-COMMAND = """
-import sys, tensorflow_datasets as tfds
-name, folder, manual, data = sys.argv[1:]
-module = f"{name}.{name}_dataset_builder"
-# What `tfds build` does (tensorflow_datasets/scripts/cli/build.py).
-with tfds.core.utils.add_sys_path(folder):
-    Builder = tfds.core.community.builder_cls_from_module(module)
-builder = Builder(data_dir=data, file_format="array_record")
-config = tfds.download.DownloadConfig(manual_dir=manual)
-builder.download_and_prepare(download_config=config)
-print(builder.info.full_name, builder.info.splits.total_num_examples)
-loaded = {name.split(".")[0] for name in sys.modules}
-print(sorted(loaded & {"tensorflow", "jaxpose", "jax", "data_builders"}))
-"""
-
-
 @archives.BOTH
 def test_the_tfds_commands_import_works_without_tensorflow(module, tmp_path):
     name = "lsp" if module is lsp else "lspet"
@@ -174,17 +156,6 @@ def test_the_tfds_commands_import_works_without_tensorflow(module, tmp_path):
         archives.name_of(module),
         archives.archive_files(module),
     )
-    folder = archives.ROOT / "data_builders"
-    arguments = [name, str(folder), str(tmp_path / "manual"), str(tmp_path / "data")]
-    result = subprocess.run(
-        [sys.executable, "-c", COMMAND, *arguments],
-        check=False,
-        cwd=folder / name,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stderr
-    *_, built, loaded = result.stdout.splitlines()
+    built, loaded = archives.tfds_build(name, tmp_path)
     assert built == f"{name}/1.0.0 {archives.PEOPLE[module]}"
     assert loaded == "[]"

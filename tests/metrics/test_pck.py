@@ -89,6 +89,28 @@ def test_area_under_the_curve_is_the_trapezoid_of_means():
     assert "AUC: trapezoids over 21 thresholds, 0 to 0.2" in table.convention
 
 
+def test_flic_averages_elbows_and_wrists():
+    """As Sapp and Taskar 2013 and later work tell results, by the same torso as LSP's."""
+    predicted, annotations = split()
+    lsp = pck.CONVENTIONS["lsp"](predicted, annotations, LSP)
+    flic = pck.CONVENTIONS["flic"](predicted, annotations, LSP)
+    assert flic.values == lsp.values and flic.name == lsp.name
+    assert flic.mean == pytest.approx((lsp.extra["Elbow"] + lsp.extra["Wrist"]) / 2)
+    assert flic.mean != lsp.mean and flic.extra["AUC"] != lsp.extra["AUC"]
+    assert "4 keypoints (left_elbow, right_elbow, left_w" in flic.convention
+
+
+def test_flic_on_the_keypoints_of_flic():
+    """Rows without legs and head top."""
+    truth = np.random.default_rng(0).uniform(0, 100, (9, 1, 11, 2))
+    annotations = Annotations(keypoints=truth, visibility=np.full((9, 1, 11), 2))
+    predicted = truth.copy()
+    predicted[..., skeletons.FLIC.index("left_wrist"), :] += 1000
+    table = pck.CONVENTIONS["flic"](poses(predicted), annotations, skeletons.FLIC)
+    assert table.mean == 75 and table.extra["Wrist"] == 50
+    assert list(table.extra) == ["Shoulder", "Elbow", "Wrist", "Hip", "AUC"]
+
+
 def test_comparison_is_inclusive():
     truth = np.zeros((1, 1, 14, 2))
     truth[0, 0, 9] = (0, 10)  # the torso is 10 long
@@ -131,7 +153,7 @@ def test_never_labeled_keypoint_is_nan_and_outside_the_mean():
     assert np.isnan(table.values["head_top"])
     others = [v for name, v in table.values.items() if name != "head_top"]
     assert table.mean == pytest.approx(np.mean(others))
-    assert "over the 13 keypoints" in table.convention
+    assert "over 13 keypoints" in table.convention
 
 
 @pytest.mark.parametrize("mean", ["keypoints", "labels"])

@@ -67,3 +67,17 @@ def test_a_batch_of_one_number_has_no_infinite_variance():
         updated, x, train=True, mutable=["batch_stats"]
     )
     np.testing.assert_allclose(updated["batch_stats"]["var"], 0.9)
+
+
+def test_bfloat16_keeps_its_type_and_float32_statistics():
+    random = np.random.default_rng(2)
+    x = jnp.array(random.normal(50.0, 1.0, (256, 3))).astype(jnp.bfloat16)
+    layer = batch_norm.BatchNorm()
+    variables = layer.init(jax.random.key(0), x, train=False)
+    out, updated = layer.apply(variables, x, train=True, mutable=["batch_stats"])
+    assert out.dtype == jnp.bfloat16
+    stats = updated["batch_stats"]
+    assert {leaf.dtype for leaf in jax.tree.leaves(stats)} == {jnp.dtype("float32")}
+    # In bfloat16 the mean itself would be rounded to a multiple of 1/4.
+    rows = np.asarray(x, np.float64)
+    np.testing.assert_allclose(stats["mean"], 0.1 * rows.mean(0), rtol=1e-5)

@@ -1,0 +1,1 @@
+"""COCO's keypoints, and any file of COCO's format."""

@@ -1,0 +1,1 @@
+"""Frames Labeled In Cinema."""

@@ -1,0 +1,1 @@
+"""`python -m jaxpose check-data FILE`: what is wrong in a file of COCO's format."""

@@ -1,0 +1,163 @@
+"""Faults of a file as a whole: its lists, categories, images, and who refers to whom."""
+
+import collections
+import json
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jaxpose import skeletons
+from jaxpose.apps.check_data import fault
+from jaxpose.apps.check_data.fault import Fault
+
+_LISTS = ("images", "annotations", "categories")
+
+
+def read(path: pathlib.Path) -> Mapping[str, list[Any]]:
+    """The lists of a file.
+
+    Raises: ValueError if it is no JSON object with three lists of objects; OSError if
+        unreadable.
+    """
+    try:
+        data = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}; export it again") from error
+    for name in _LISTS:
+        entries = data.get(name) if isinstance(data, dict) else None
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) for entry in entries
+        ):
+            raise ValueError(
+                f"{path} is no ground truth of COCO's format: it must be an object with "
+                f"the lists {', '.join(_LISTS)}, and every entry an object; a list of "
+                "results is something else"
+            )
+    return data
+
+
+def keypoints(data: Mapping[str, list[Any]], path: pathlib.Path) -> tuple[str, ...]:
+    """The names of the categories that have keypoints.
+
+    Raises: ValueError if none has, or they have different ones.
+    """
+    lists = {tuple(c["keypoints"]) for c in data["categories"] if c.get("keypoints")}
+    if len(lists) != 1:
+        raise ValueError(
+            f"{path}: {len(lists)} different lists of keypoints in its categories, but "
+            "all categories with keypoints must have the same; write the list of names "
+            "as `keypoints` of the category, or keep the categories that share one"
+        )
+    (names,) = lists
+    return names
+
+
+def categories(data: Mapping[str, list[Any]], names: Sequence[str]) -> Iterator[Fault]:
+    """Names that repeat or are COCO's in another order, limbs out of range."""
+    for category in data["categories"]:
+        where = f"category {category.get('id')} ({category.get('name')})"
+        if not category.get("keypoints"):
+            continue
+        repeated = [n for n, k in collections.Counter(names).items() if k > 1]
+        if repeated:
+            yield Fault(
+                kind="keypoint names",
+                where=where,
+                text=f"the keypoints {repeated} are there more than once",
+                remedy="give every keypoint a name of its own",
+            )
+        coco = skeletons.COCO.keypoints
+        if set(names) == set(coco) and tuple(names) != coco:
+            yield Fault(
+                kind="keypoint names",
+                where=where,
+                text="the keypoints are COCO's in another order, which often means that "
+                "names were exchanged, of left and right say",
+                remedy=f"look whether the coordinates are in this order: {coco}",
+                certain=False,
+            )
+        limbs = category.get("skeleton") or []
+        bad = [limb for limb in limbs if not _is_limb(limb, len(names))]
+        if bad:
+            yield Fault(
+                kind="skeleton",
+                where=where,
+                text=f"the limb {bad[0]} does not join two of {len(names)} keypoints",
+                remedy="write pairs of numbers, which count keypoints from 1",
+            )
+
+
+def _is_limb(limb: Any, k: int) -> bool:
+    return (
+        isinstance(limb, list)
+        and len(limb) == 2
+        and all(isinstance(end, int) and 1 <= end <= k for end in limb)
+    )
+
+
+def images(
+    data: Mapping[str, list[Any]], folder: pathlib.Path | None
+) -> Iterator[Fault]:
+    """Missing fields, ids and files that two images share, files that are not there."""
+    seen: dict[str, dict[Any, Any]] = {"id": {}, "file_name": {}}
+    for number, image in enumerate(data["images"]):
+        where = f"image {image.get('id', f'number {number} of the list')}"
+        missing = {"id", "file_name", "height", "width"} - image.keys()
+        if missing:
+            yield Fault(
+                kind="image fields",
+                where=where,
+                text=f"{', '.join(sorted(missing))} missing",
+                remedy="write them; height and width are those of the stored pixels",
+            )
+        for field, known in seen.items():
+            if field in image and image[field] in known:
+                yield Fault(
+                    kind=f"same {field} of images",
+                    where=where,
+                    text=f"another image has the {field} {image[field]!r} too",
+                    remedy="give one another, or take it out and let its people refer "
+                    "to the other image",
+                )
+            known[image.get(field)] = number
+        if folder is not None and not (folder / str(image.get("file_name"))).is_file():
+            yield Fault(
+                kind="photograph",
+                where=where,
+                text=f"{image.get('file_name')} is not in {folder}",
+                remedy="put the photograph there, or take the image and its people out",
+            )
+
+
+def references(data: Mapping[str, list[Any]]) -> Iterator[Fault]:
+    """Annotations without an id of their own, or of something that is not there."""
+    known = {image.get("id"): image for image in data["images"]}
+    kinds = {category.get("id") for category in data["categories"]}
+    seen: set[Any] = set()
+    for number, annotation in enumerate(data["annotations"]):
+        where = fault.name(annotation, known)
+        missing = {"id", "image_id", "category_id"} - annotation.keys()
+        if missing:
+            yield Fault(
+                kind="annotation fields",
+                where=f"{where}, number {number} of the list",
+                text=f"{', '.join(sorted(missing))} missing",
+                remedy="write them, or take the annotation out",
+            )
+        if "id" in annotation and annotation["id"] in seen:
+            yield Fault(
+                kind="same id of annotations",
+                where=f"{where}, number {number} of the list",
+                text="another annotation has this id too, and evaluations would lose one",
+                remedy="give one of them an id that nobody has",
+            )
+        seen.add(annotation.get("id"))
+        for field, there in (("image_id", known), ("category_id", kinds)):
+            if field in annotation and annotation[field] not in there:
+                yield Fault(
+                    kind=field,
+                    where=where,
+                    text=f"{field} {annotation[field]} is not among the "
+                    f"{'images' if field == 'image_id' else 'categories'}",
+                    remedy="add it there, or take the annotation out",
+                )

@@ -1,0 +1,186 @@
+"""`--mode overfit`: four examples learned by heart, the first test of a new data set.
+
+A network that cannot learn four examples has a fault that no amount of data cures. Each
+part is asked in turn, the cheap ones first: the data (`examples`), targets, loss and
+decode (`free_outputs`), and then the network and its training (`training`, `verdict`).
+"""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import cv2
+import jax
+import numpy as np
+from jaxtyping import UInt8
+
+from jaxpose import atomic, devices, evaluate, geometry, tables, train
+from jaxpose import data as datas
+from jaxpose.apps.overfit import examples, free_outputs, training, verdict
+from jaxpose.apps.overfit.goal import Goal
+from jaxpose.learners import network
+from jaxpose.types import Annotations, Batch, Learner, Poses, Table
+
+# Seeds to try: what one misses and another learns is no fault of the data.
+STARTS = 2
+
+
+def overfit(
+    *,
+    workdir: pathlib.Path,
+    learner: Learner,
+    data: datas.Data,
+    evals: Mapping[str, evaluate.Eval],
+    seed: int,
+    num_steps: int,
+    data_dir: str,
+    manual_dir: str,
+) -> bool:
+    """Trains on four examples without augmentation until every keypoint is right.
+
+    Prints what it finds, and leaves truth.png and prediction.png in `workdir`/overfit.
+    The batch holds the four examples alone, whatever the config's batch size. Several
+    people in an example are compared with the predictions nearest to them; predictions
+    of nobody are not held against the network.
+
+    Args:
+        num_steps: after which to give up; without progress it gives up sooner. The
+            optimizer's schedule is the config's.
+    Returns: whether everything that the loss asks for was learned.
+    Raises: ValueError if nobody is labeled, or in one of several processes.
+    """
+    if jax.process_count() > 1:
+        raise ValueError(
+            f"--mode overfit in {jax.process_count()} processes; four examples need one, "
+            "so leave --distributed away"
+        )
+    mesh = devices.mesh()
+    opened = data.open(data_dir, manual_dir)
+    rows = examples.choose(opened)
+    batch = opened.load(rows)
+    goal = _goal(batch, rows, opened)
+    folder = workdir / "overfit"
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "truth.png", examples.truth_picture(goal))
+    annotations = opened.annotations()
+    doubts = examples.doubts(goal, annotations)
+    _say("data", f"{len(rows)} of {len(opened)}: {folder / 'truth.png'}", doubts)
+
+    left, sound = _ask_objective(learner, batch, goal, seed)
+    if not left.asked.any():
+        return False
+    again = opened.load(rows[np.arange(math.lcm(len(rows), mesh.size)) % len(rows)])
+    courses: list[training.Course] = []
+    while not courses or (len(courses) < STARTS and _may_be_bad_luck(courses[-1])):
+        fresh = seed + len(courses)
+        courses.append(
+            training.run(
+                learner, again, left, seed=fresh, num_steps=num_steps, mesh=mesh
+            )
+        )
+        _say("training", f"seed {fresh}: {_outcome(courses[-1], left)}")
+    course = courses[-1]
+    if not course.learned():
+        first, *more = verdict.explain(courses, left)
+        _say("verdict", first, more)
+    if course.finite():
+        chosen = dataclasses.replace(opened, people=opened.people.take(rows))
+        print(_score(course.last.poses, batch, chosen.annotations(), evals))
+    sheet = examples.prediction_picture(left, course.last.reached)
+    _write(folder / "prediction.png", sheet)
+    print(f"truth beside prediction: {folder / 'prediction.png'}")
+    return sound and course.learned()
+
+
+def _may_be_bad_luck(course: training.Course) -> bool:
+    """Whether another seed may learn what this one did not."""
+    stuck = not course.learned() and course.finite() and course.stalled()
+    return stuck and not verdict.does_not_fall(course)
+
+
+def _outcome(course: training.Course, goal: Goal) -> str:
+    examples, steps = len(goal.names), len(course.losses)
+    if course.learned():
+        return f"learned {examples} examples by heart in {steps} steps"
+    right = (goal.asked & ~course.last.reached.wrong).sum()
+    return f"{right} of {goal.asked.sum()} keypoints right after {steps} steps"
+
+
+def _goal(batch: Batch, rows: np.ndarray, opened: datas.Examples) -> Goal:
+    visibility = np.asarray(batch.visibility)
+    return Goal(
+        image=np.asarray(batch.image),
+        keypoints=np.asarray(batch.keypoints),
+        visibility=visibility,
+        asked=visibility > 0,
+        names=tuple(opened.people.describe(int(row)) for row in rows),
+        skeleton=opened.data.skeleton,
+    )
+
+
+def _ask_objective(
+    learner: Learner, batch: Batch, goal: Goal, seed: int
+) -> tuple[Goal, bool]:
+    """What is left of the goal, and whether the objective can say what it asks for."""
+    batch = training.as_it_is(batch)
+    state = train.abstract_state(learner, batch, devices.mesh())
+    shapes = jax.eval_shape(learner.outputs, state, batch.image)
+    count = sum(x.size for x in jax.tree.leaves(network.parameters(state)))
+    _say("network", f"{count:,} parameters, outputs {free_outputs.describe(shapes)}")
+    objective = learner.objective
+    if misfit := free_outputs.misfit(objective, shapes, batch):
+        _say("objective", misfit)
+        return dataclasses.replace(goal, asked=np.zeros_like(goal.asked)), False
+    start = free_outputs.start(shapes, seed)
+    poses = objective.decode(free_outputs.descend(objective, start, batch))
+    reached = goal.reached_by(poses)
+    ignored = free_outputs.not_asked(objective, start, batch, reached.wrong)
+    impossible = reached.wrong & ~ignored
+    left = dataclasses.replace(goal, asked=goal.asked & ~reached.wrong)
+    if left.asked.any():
+        worst = reached.distance[left.asked].max()
+        _say("objective", f"outputs of its own choice come within {worst:.2g} px")
+    if ignored.any():
+        lines = goal.tell(ignored, reached.distance)
+        _say("objective", "its loss does not ask for labeled keypoints:", lines)
+    if impossible.any():
+        lines = goal.tell(impossible, reached.distance)
+        _say("objective", "the objective cannot represent:", lines)
+    return left, not impossible.any()
+
+
+def _score(
+    poses: Poses,
+    batch: Batch,
+    annotations: Annotations,
+    evals: Mapping[str, evaluate.Eval],
+) -> str:
+    """The config's own metrics of these examples, where so few have any."""
+    n = len(annotations.keypoints)
+    poses = jax.tree.map(lambda x: x[:n], poses)
+    to_source = np.asarray(batch.to_source, np.float64)[:, None]
+    points = np.asarray(poses.keypoints, np.float64)
+    poses = dataclasses.replace(poses, keypoints=geometry.apply(to_source, points))
+    found: dict[str, Table] = {}
+    lines = []
+    for spec in evals.values():
+        for metric in spec.metrics:
+            try:
+                table = metric(poses, annotations, spec.data.skeleton)
+            except ValueError as error:
+                lines.append(f"no {type(metric).__name__} of {n} examples: {error}")
+            else:
+                found[table.name] = table
+    # Tables of other rows, such as limbs, tell little more of so few.
+    first = tables.same_rows([*found.values()])[:1]
+    means = "  ".join(f"{t.name} {t.mean:.4g}" for t in found.values())
+    return "\n".join([*map(tables.joined_text, first), means, *dict.fromkeys(lines)])
+
+
+def _write(path: pathlib.Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
+    atomic.write(path, cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+
+
+def _say(part: str, text: str, lines: Sequence[str] = ()) -> None:
+    print(f"{part:10} {text}", *(f"  {line}" for line in lines), sep="\n", flush=True)

@@ -1,0 +1,157 @@
+"""The training of four examples: until they are right, or nothing gets better."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, PyTree
+from tqdm import tqdm
+
+from jaxpose import augment as augments
+from jaxpose import devices, train
+from jaxpose.apps.overfit.goal import Goal, Reached
+from jaxpose.apps.overfit.motion import motionless, spoilt
+from jaxpose.learners import network
+from jaxpose.types import Batch, Learner, Poses
+
+CHECK_EVERY = 25
+# Checks without progress after which to give up.
+PATIENCE = 20
+# Progress is a keypoint more, or an inference loss lower by this share.
+PROGRESS = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """The network in inference mode, as it would be evaluated."""
+
+    loss: float
+    poses: Poses
+    reached: Reached
+
+
+@dataclasses.dataclass(kw_only=True)
+class Course:
+    """What happened.
+
+    Attributes:
+        losses: of every step, in training mode.
+        rates: learning rates of every step; empty if the optimizer does not tell.
+        checks: of every CHECK_EVERY-th step and of the last one.
+        spoilt: parts of the network that the first step made not finite.
+        motionless: parts that were as before at the first check.
+        frozen: not one parameter had changed by then.
+    """
+
+    losses: list[float] = dataclasses.field(default_factory=list)
+    rates: list[float] = dataclasses.field(default_factory=list)
+    checks: list[Check] = dataclasses.field(default_factory=list)
+    spoilt: list[str] = dataclasses.field(default_factory=list)
+    motionless: list[str] = dataclasses.field(default_factory=list)
+    frozen: bool = False
+
+    @property
+    def last(self) -> Check:
+        return self.checks[-1]
+
+    def learned(self) -> bool:
+        return not self.last.reached.wrong.any()
+
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.losses[-1])) and not self.spoilt
+
+    def level(self) -> float:
+        """Mean loss of the last steps, as many as there are between checks."""
+        return float(np.mean(self.losses[-CHECK_EVERY:]))
+
+    def best(self) -> float:
+        """Lowest mean loss between two checks."""
+        starts = range(0, max(len(self.losses) - CHECK_EVERY, 0) + 1, CHECK_EVERY)
+        return min(float(np.mean(self.losses[i : i + CHECK_EVERY])) for i in starts)
+
+    def stalled(self) -> bool:
+        """Whether the last PATIENCE checks brought no progress."""
+        best, right, progress = np.inf, -1, 0
+        for number, check in enumerate(self.checks):
+            now = int((~check.reached.wrong).sum())
+            if check.loss < best * (1 - PROGRESS) or now > right:
+                best, right, progress = min(best, check.loss), max(right, now), number
+        return len(self.checks) - 1 - progress >= PATIENCE
+
+
+def run(
+    learner: Learner,
+    batch: Batch,
+    goal: Goal,
+    *,
+    seed: int,
+    num_steps: int,
+    mesh: Mesh,
+) -> Course:
+    """Trains as the config says, but without augmentation.
+
+    Args:
+        batch: the goal's examples, and the same again until they fill the devices.
+        num_steps: after which to give up at the latest.
+    """
+    state = jax.device_put(
+        train.init_state(learner, batch, seed), devices.replicated(mesh)
+    )
+    before = jax.device_get(network.parameters(state))
+    step = train.train_step(learner, _as_it_is, seed, mesh)
+    check = _compile_check(learner, goal, mesh)
+    everywhere = devices.put_batch(batch, mesh)
+    course = Course()
+    bar = tqdm(range(1, num_steps + 1), unit="step", leave=False, disable=None)
+    for number in bar:
+        state, metrics = step(state, everywhere)
+        course.losses.append(float(metrics["loss"]))
+        if "learning_rate" in metrics:
+            course.rates.append(float(metrics["learning_rate"]))
+        if number == 1:
+            course.spoilt = spoilt(network.parameters(state))
+        if number % CHECK_EVERY and number < num_steps and course.finite():
+            continue
+        course.checks.append(check(state, everywhere))
+        if len(course.checks) == 1 and course.finite():
+            after = jax.device_get(network.parameters(state))
+            course.motionless = motionless(before, after)
+            equal = jax.tree.map(np.array_equal, before, after)
+            course.frozen = all(jax.tree.leaves(equal))
+        right = goal.asked & ~course.last.reached.wrong
+        share = f"{right.sum()}/{goal.asked.sum()}"
+        bar.set_postfix(loss=f"{course.losses[-1]:.3g}", right=share, refresh=False)
+        if course.learned() or course.frozen or course.stalled() or not course.finite():
+            break
+    bar.close()
+    return course
+
+
+def as_it_is(batch: Batch) -> Batch:
+    """What evaluation sees, in place of an augmented batch."""
+    return dataclasses.replace(batch, image=augments.to_float(batch.image))
+
+
+def _as_it_is(key: Array, batch: Batch) -> Batch:
+    return as_it_is(batch)
+
+
+def _compile_check(
+    learner: Learner, goal: Goal, mesh: Mesh
+) -> Callable[[PyTree, Batch], Check]:
+    def look(state: PyTree, batch: Batch) -> tuple[Float[Array, ""], Poses]:
+        batch = as_it_is(batch)
+        outputs = learner.outputs(state, batch.image)
+        targets = learner.objective.targets(batch, state.step)
+        loss, _ = learner.objective.loss(outputs, targets)
+        return loss, learner.objective.decode(outputs)
+
+    compiled = devices.data_parallel(look, mesh)
+
+    def check(state: PyTree, batch: Batch) -> Check:
+        loss, poses = jax.tree.map(np.asarray, compiled(state, batch))
+        return Check(float(loss), poses, goal.reached_by(poses))
+
+    return check

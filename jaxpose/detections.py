@@ -1,0 +1,192 @@
+"""People whom a detector found, to be measured against those who are annotated."""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxpose import geometry, ignored, records
+from jaxpose.pose_files import coco_parts
+from jaxpose.prepared import Photographs
+from jaxpose.regions import Region
+from jaxpose.skeletons import Skeleton
+from jaxpose.types import Annotations
+
+_CORNER = 0.5  # from the corner of the first pixel, where COCO counts from
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Found:
+    """Found people, one a row; a score of nan is of nobody on a missed photograph."""
+
+    record: Int[np.ndarray, "n"]
+    box: Float[np.ndarray, "n 4"]
+    score: Float[np.ndarray, "n"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """Every photograph of a split, one a row."""
+
+    image_id: Int[np.ndarray, "r"]
+    size: Int[np.ndarray, "r 2"]
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Detections:
+    """Boxes of a detector on the photographs of a split, one example each.
+
+    An evaluation multiplies the scores of the poses by those of the boxes. Photographs
+    on which nothing was found count as well: what is annotated there is missed.
+
+    Attributes:
+        split: the photographs, and the truth about them; its `region` is not used.
+        file: results in COCO's format: a JSON list of `image_id`, `bbox`, `score` and
+            maybe `category_id`. Boxes on photographs that are not in the split, which
+            may be a part of the data set, are left out.
+        region: cuts a canvas from a found box.
+        category: number of the category to take.
+        threshold: boxes with lower scores are left out.
+    """
+
+    split: records.Split
+    file: str
+    region: Region
+    category: int = 1
+    threshold: float = 0.0
+
+    def open(
+        self, data_dir: str, manual_dir: str, skeleton: Skeleton
+    ) -> records.People:
+        """Raises: ValueError if the file is no list of boxes, or has none of the split;
+        OSError if unreadable.
+        """
+        boxes = _read(pathlib.Path(self.file))
+        people = self.split.open(data_dir, manual_dir, skeleton)
+        shown = _shown(people.photographs)
+        found = self._found(boxes, shown, people)
+        n, k = len(found.record), len(skeleton.keypoints)
+        keypoints, visibility = np.zeros((n, k, 2), np.float32), np.zeros((n, k), int)
+        size = shown.size[found.record]
+        more = {"box": found.box, "score": found.score}
+        return records.People(
+            photographs=people.photographs,
+            record=found.record,
+            keypoints=keypoints,
+            visibility=visibility.astype(np.int32),
+            box=self.region(keypoints, visibility > 0, size, more),
+            size=size,
+            names=tuple(shown.names[record] for record in found.record),
+            more=more | {"image_id": shown.image_id[found.record]},
+            truth=_truth(people, found, shown),
+        )
+
+    def _found(
+        self, boxes: list[Mapping[str, Any]], shown: _Shown, people: records.People
+    ) -> _Found:
+        record_of = {number: row for row, number in enumerate(shown.image_id.tolist())}
+        taken = [
+            box
+            for box in boxes
+            if box["image_id"] in record_of
+            and box.get("category_id", self.category) == self.category
+            and box["score"] >= self.threshold
+        ]
+        if not taken:
+            raise ValueError(
+                f"{self.file}: none of its {len(boxes)} boxes is of category "
+                f"{self.category}, has a score of {self.threshold} or more, and is on a "
+                f"photograph of {', '.join(people.photographs.names)}; is it the split "
+                "that the detector ran on?"
+            )
+        record = np.array([record_of[box["image_id"]] for box in taken])
+        start, sides = np.split(np.array([box["bbox"] for box in taken], float), 2, 1)
+        missed = np.setdiff1d(people.record, record)
+        return _Found(
+            record=np.concatenate([record, missed]),
+            box=np.concatenate(
+                [
+                    np.concatenate([start, start + sides], axis=1) - _CORNER,
+                    geometry.whole_image(shown.size[missed]),
+                ]
+            ),
+            score=np.array(
+                [*(box["score"] for box in taken), *([math.nan] * len(missed))]
+            ),
+        )
+
+
+def _read(file: pathlib.Path) -> list[Mapping[str, Any]]:
+    """The boxes. Raises: ValueError if one is none; OSError if unreadable."""
+    boxes = coco_parts.read(file)
+    if not isinstance(boxes, list):
+        raise ValueError(
+            f"{file} is no list of results of COCO's format, such as a detector writes"
+        )
+    for number, box in enumerate(boxes):
+        good = isinstance(box, dict) and {"image_id", "bbox", "score"} <= box.keys()
+        if not good or not _is_box(box["bbox"]) or not math.isfinite(box["score"]):
+            raise ValueError(
+                f"{file}: result {number} is {box}; it must have image_id, bbox as "
+                "[x, y, width, height] with positive sides, and score"
+            )
+    return boxes
+
+
+def _is_box(box: Any) -> bool:
+    return (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(isinstance(n, int | float) and math.isfinite(n) for n in box)
+        and min(box[2:]) > 0
+    )
+
+
+def _shown(photographs: Photographs) -> _Shown:
+    """Raises: ValueError if the data set does not number its photographs."""
+    image_id, size, names = [], [], []
+    for number in range(len(photographs)):
+        example = photographs.read(number)
+        if "image_id" not in example:
+            raise ValueError(
+                f"{photographs.names[0]} does not number its photographs, so no file of "
+                "detections can belong to it; use the people's own boxes"
+            )
+        image_id.append(int(example["image_id"]))
+        size.append((example["height"], example["width"]))
+        names.append(example["filename"].decode())
+    return _Shown(image_id=np.array(image_id), size=np.array(size), names=tuple(names))
+
+
+def _truth(people: records.People, found: _Found, shown: _Shown) -> Annotations:
+    """Annotated people in the first row of their photograph, nobody in the others."""
+    n = len(found.record)
+    first = {record: row for row, record in reversed([*enumerate(found.record)])}
+    row = np.array([first[record] for record in people.record])
+    at, shape = coco_parts.places(row, n)
+    k = people.keypoints.shape[1]
+    keypoints = np.zeros((*shape, k, 2), np.float32)
+    visibility = np.zeros((*shape, k), np.int32)
+    keypoints[at], visibility[at] = people.keypoints, people.visibility
+    more = {}
+    for name in ("box", "area", "head_box"):
+        if name in people.more:
+            known = people.more[name]
+            more[name] = np.full((*shape, *known.shape[1:]), np.nan, np.float32)
+            more[name][at] = known
+    image_id = shown.image_id[found.record]
+    return Annotations(
+        keypoints=keypoints,
+        visibility=visibility,
+        size=shown.size[found.record],
+        names=tuple(shown.names[record] for record in found.record),
+        image_id=image_id,
+        ignored=people.ignored
+        and ignored.renumber(people.ignored, found.record, image_id),
+        **more,
+    )

@@ -1,0 +1,117 @@
+"""Convolutions with PyTorch's padding, in the forms that are fast on CPU too."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+# PyTorch's default: uniform in +- 1 / sqrt(fan in), kernel and bias alike.
+torch_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+# torchvision's for residual networks (He et al. 2015).
+he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+class Conv(nn.Module):
+    """A square convolution, padded alike on all sides so that stride 1 keeps the size.
+
+    Attributes:
+        features: output channels.
+        kernel: side of the window, odd.
+        stride: input cells per output cell.
+        use_bias: off where a normalization follows.
+        kernel_init: distribution of a fresh kernel.
+        bias_init: the same of the bias; None is PyTorch's, by the kernel's fan in.
+        dtype: of the computation and its result; parameters stay float32.
+    """
+
+    features: int
+    kernel: int = 1
+    stride: int = 1
+    use_bias: bool = True
+    kernel_init: nn.initializers.Initializer = torch_uniform
+    bias_init: nn.initializers.Initializer | None = None
+    dtype: str = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b g v o"]:
+        shape = (self.kernel, self.kernel, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape).astype(self.dtype)
+        x = x.astype(self.dtype)
+        y = self._pointwise(x, kernel) if self.kernel == 1 else self._conv(x, kernel)
+        if not self.use_bias:
+            return y
+        init = self.bias_init or _uniform(fan_in=x.shape[-1] * self.kernel**2)
+        return y + self.param("bias", init, (self.features,)).astype(self.dtype)
+
+    def _conv(self, x: Array, kernel: Array) -> Array:
+        pad = self.kernel // 2
+        return jax.lax.conv_general_dilated(
+            x,
+            kernel,
+            window_strides=(self.stride, self.stride),
+            padding=((pad, pad), (pad, pad)),
+            dimension_numbers=_LAYOUT,
+        )
+
+    def _pointwise(self, x: Array, kernel: Array) -> Array:
+        # One flat product: on CPU the kernel's gradient comes 4 times faster than from
+        # the convolution, and stacked hourglasses train 1.6 times faster.
+        x = x[:, :: self.stride, :: self.stride]
+        b, h, w, c = x.shape
+        return (x.reshape(-1, c) @ kernel[0, 0]).reshape(b, h, w, self.features)
+
+
+def _uniform(*, fan_in: int) -> nn.initializers.Initializer:
+    bound = fan_in**-0.5
+
+    def init(key: Array, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+class Deconv(nn.Module):
+    """PyTorch's ConvTranspose2d(kernel 4, stride 2, padding 1) without bias: doubles.
+
+    Attributes: as of `Conv`; the kernel is not flipped: (row, column, input, output).
+    """
+
+    features: int
+    kernel_init: nn.initializers.Initializer = torch_uniform
+    dtype: str = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b 2*h 2*w o"]:
+        shape = (4, 4, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        return double(x.astype(self.dtype), kernel.astype(self.dtype))
+
+
+def double(
+    x: Float[Array, "b h w i"], kernel: Float[Array, "4 4 i o"]
+) -> Float[Array, "b 2*h 2*w o"]:
+    """Transposed convolution with stride 2 and padding 1, as four 2 x 2 convolutions.
+
+    An even row of the output sees input rows m - 1, m through kernel rows 3, 1; an odd
+    one m, m + 1 through 2, 0. The gradient of `lax.conv_transpose` is 20 times slower
+    on CPU.
+    """
+    sides = ((slice(3, None, -2), (1, 0)), (slice(2, None, -2), (0, 1)))
+    phases = [
+        [
+            jax.lax.conv_general_dilated(
+                x,
+                kernel[rows, columns],
+                (1, 1),
+                (above, left),
+                dimension_numbers=_LAYOUT,
+            )
+            for columns, left in sides
+        ]
+        for rows, above in sides
+    ]
+    b, h, w, _ = x.shape
+    grid = jnp.stack([jnp.stack(row, axis=3) for row in phases], axis=2)
+    return grid.reshape(b, 2 * h, 2 * w, -1)

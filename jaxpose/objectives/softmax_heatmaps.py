@@ -1,0 +1,149 @@
+"""Heatmaps as probabilities: in which cell is each keypoint? Fast to learn from scratch.
+
+Squared error has to learn first that nearly every cell is empty; here the cells of a map
+compete, so that a network says where from its first steps on.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxpose.objectives import heatmap_accuracy, heatmap_decoding, heatmap_drawing
+from jaxpose.skeletons import Skeleton
+from jaxpose.types import Batch, Metrics, Poses
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What a batch asks of the network.
+
+    Attributes:
+        chance: of each cell to hold the keypoint; sums to 1, or 0 where not counted.
+        counted: keypoints that are labeled and near enough to the grid.
+        weight: of the example.
+    """
+
+    chance: Float[Array, "b h w k"]
+    counted: Bool[Array, "b k"]
+    weight: Float[Array, "b"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SoftmaxHeatmaps:
+    """Cross-entropy of a softmax over the cells of each map; one person a canvas.
+
+    Outputs are "s b h w k", logits from each of s stacks, of which the last is read. A
+    cell is a square of stride x stride pixels, and cell c is centred on pixel
+    (c + 0.5) x stride - 0.5.
+
+    Attributes:
+        size: (height, width) of the canvas in pixels; multiples of the stride.
+        stride: pixels of the canvas in a cell, along each axis.
+        sigma: of the Gaussian that spreads a keypoint over cells, in cells.
+        weighted: multiply the loss of an example by its weight.
+        decoder: reads points off the maps of probabilities.
+        accuracy: what to log beside the loss, of the last stack.
+
+    Raises: ValueError if a field is out of range.
+
+    Source: the keypoint head of Mask R-CNN (He et al. 2017), with a Gaussian for its
+    one-hot target.
+    """
+
+    size: tuple[int, int]
+    stride: int = 4
+    sigma: float = 1.0
+    weighted: bool = False
+    decoder: heatmap_decoding.Decoder = dataclasses.field(
+        default_factory=heatmap_decoding.Dark
+    )
+    accuracy: heatmap_accuracy.PeakAccuracy = dataclasses.field(
+        default_factory=heatmap_accuracy.PeakAccuracy
+    )
+
+    def __post_init__(self) -> None:
+        if self.stride < 1 or any(side % self.stride for side in self.size):
+            raise ValueError(
+                f"a canvas of {self.size} does not divide into cells of stride="
+                f"{self.stride}; make both sides multiples of it"
+            )
+        if not self.sigma > 0:
+            raise ValueError(f"sigma={self.sigma} must be a positive number of cells")
+
+    def targets(self, batch: Batch, step: Int[Array, ""]) -> Targets:
+        """Raises: ValueError for canvases of another size, or with several people."""
+        if batch.image.shape[1:3] != self.size or batch.keypoints.shape[1] != 1:
+            raise ValueError(
+                f"a canvas of {batch.image.shape[1:3]} with {batch.keypoints.shape[1]} "
+                f"people; this objective takes one person on a canvas of {self.size}: "
+                "give data and objective the same size"
+            )
+        labeled = batch.visibility[:, 0] > 0
+        # Unlabeled coordinates may be anything, even infinite.
+        keypoints = jnp.where(labeled[..., None], batch.keypoints[:, 0], 0)
+        height, width = self.size
+        maps, reached = heatmap_drawing.draw(
+            (keypoints + 0.5) / self.stride - 0.5,
+            jnp.asarray(self.sigma, keypoints.dtype),
+            size=(height // self.stride, width // self.stride),
+            kernel=heatmap_drawing.gaussian,
+            window=heatmap_drawing.smooth,
+        )
+        counted = labeled & reached
+        total = jnp.where(counted, maps.sum(axis=(1, 2)), 1)
+        chance = jnp.where(counted[:, None, None], maps, 0) / total[:, None, None]
+        weight = batch.weight if self.weighted else jnp.ones_like(batch.weight)
+        return Targets(chance=chance, counted=counted, weight=weight)
+
+    def loss(
+        self, outputs: Float[Array, "s b h w k"], targets: Targets
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """Sum over stacks of the mean over counted keypoints of weight x divergence.
+
+        The divergence is the cross-entropy less the entropy of the target, so that 0 is
+        perfect. Without a keypoint that counts the loss is 0.
+
+        Raises: ValueError if outputs and targets differ in shape.
+        """
+        if outputs.ndim != 5 or outputs.shape[1:] != targets.chance.shape:
+            raise ValueError(
+                f"outputs of shape {outputs.shape} for targets of "
+                f"{targets.chance.shape}; they must be (stacks, batch, height, width, "
+                "keypoints) in cells: check the network's keypoints and stride"
+            )
+        logits = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
+        wanted = jax.scipy.special.xlogy(targets.chance, targets.chance)
+        missed = wanted - targets.chance * _log_softmax(logits)
+        divergence = missed.sum(axis=(2, 3)) * targets.weight[:, None]
+        loss = divergence.sum() / jnp.maximum(targets.counted.sum(), 1)
+        chance = jnp.exp(_log_softmax(logits[-1]))
+        log = self.accuracy.metrics(chance, targets.chance, targets.counted)
+        return loss, {"loss": loss, **log}
+
+    def decode(self, outputs: Float[Array, "s b h w k"]) -> Poses:
+        """Pixels of the canvas; a keypoint's score is the chance of its likeliest cell.
+
+        The score of a person is the mean.
+        """
+        logits = outputs[-1].astype(jnp.promote_types(outputs.dtype, jnp.float32))
+        chance = jnp.exp(_log_softmax(logits))
+        points = (self.decoder(chance) + 0.5) * self.stride - 0.5
+        scores = chance.max(axis=(1, 2))
+        return Poses(
+            keypoints=points[:, None],
+            scores=scores[:, None],
+            person_scores=scores.mean(axis=1, keepdims=True),
+        )
+
+    def flip(
+        self, outputs: Float[Array, "s b h w k"], skeleton: Skeleton
+    ) -> Float[Array, "s b h w k"]:
+        """Exact, without a shift: the canvas and its grid of cells mirror alike."""
+        return outputs[:, :, :, ::-1][..., jnp.array(skeleton.flip)]
+
+
+def _log_softmax(logits: Float[Array, "*s b h w k"]) -> Float[Array, "*s b h w k"]:
+    return jax.nn.log_softmax(logits, axis=(-3, -2))

@@ -1,0 +1,255 @@
+"""The stacked hourglass as PyTorch-Pose's and hgpose's compute it, and its fields."""
+
+import functools
+import json
+import pathlib
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import published_networks
+import pytest
+import recorded
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxpose.models import batch_norm, group_norm, hourglass
+from jaxpose.weights import pytorch_pose
+
+NORMS = {"hg": batch_norm.BatchNorm, "hg_gn": group_norm.GroupNorm}
+IMAGE = jnp.array(np.random.default_rng(3).uniform(size=(2, 32, 16, 3)), jnp.float32)
+SMALL = functools.partial(
+    hourglass.StackedHourglass, num_keypoints=3, features=16, depth=2, stem=(8, 8, 16)
+)
+
+
+def original(arch="hg", **fields):
+    """A network of the original's widths; its inputs have no mean any more."""
+    return hourglass.StackedHourglass(
+        num_keypoints=16, norm=NORMS[arch], mean=(0.0, 0.0, 0.0), **fields
+    )
+
+
+def shapes_of(model, size=64):
+    image = jax.ShapeDtypeStruct((2, size, size, 3), jnp.float32)
+    return jax.eval_shape(
+        lambda x: model.init(jax.random.key(0), x, train=False), image
+    )
+
+
+def count(tree):
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def rmsprop(gradient):
+    """PyTorch's first step: its average of squares starts at 0 and keeps 0.99."""
+    return -2.5e-4 * gradient / (np.sqrt(0.01) * np.abs(gradient) + 1e-8)
+
+
+@pytest.fixture(scope="module", params=NORMS)
+def case(request, reference):
+    arch = request.param
+    record = reference(f"hg_model_{arch}_s2_b1")
+    shapes = published_networks.hourglass(stacks=2, running=arch == "hg")
+    state = published_networks.filled(shapes)
+    variables = pytorch_pose.hourglass(lambda: state, shapes_of(original(arch)))
+    run = recorded.run(
+        record, lambda dtype: original(arch, dtype=dtype), variables, rmsprop
+    )
+    return arch, record, shapes, run
+
+
+def test_forward_and_loss_are_the_recorded_ones(case):
+    _, record, _, run = case
+    recorded.assert_as_recorded(run, record)
+
+
+def test_gradients_and_running_statistics_are_the_recorded_ones(case):
+    arch, record, shapes, run = case
+    tree = {"params": run.gradients}
+    if arch == "hg":
+        tree["batch_stats"] = run.batch_stats
+    found = recorded.by_published_name(pytorch_pose.hourglass, shapes, tree)
+    stats = {name: found.pop(name) for name in list(found) if ".running" in name}
+    recorded.assert_norms(found, record["param_names"], record["grad_l2"], 1e-7)
+    recorded.assert_norms(stats, record["bn_names"], record["bn_l2_after"], 1e-9)
+
+
+def test_the_loss_after_a_step_is_the_recorded_one(case):
+    _, record, _, run = case
+    # Steps of biases before a normalization are rounding noise, in float64 too.
+    np.testing.assert_allclose(run.loss_after, record["train_loss_2nd_forward"], 1e-6)
+
+
+def test_hgpose_differs_in_its_stem_alone(reference):
+    """The other original, with PyTorch's names but for the stem's and the skips'."""
+    record = reference("adv_hg_forward")
+    state = {}
+    for name, shape in (str(key).split("|") for key in record["keys"]):
+        renamed = re.sub(r"^res(\d)\.", r"layer\1.0.", name)
+        renamed = renamed.replace("conv_skip", "downsample.0")
+        shape = tuple(map(int, re.findall(r"\d+", shape)))
+        state[renamed] = published_networks.det_filled(name, shape)
+    model = original(stem=(64, 128, 128))
+    variables = pytorch_pose.hourglass(lambda: state, shapes_of(model))
+    image = record["x"].transpose(0, 2, 3, 1)
+    evaluate = jax.jit(lambda v, x: model.apply(v, x, train=False))
+    expected = record["out_eval"].transpose(1, 0, 3, 4, 2)
+    np.testing.assert_allclose(evaluate(variables, image), expected, atol=1e-5)
+
+
+def test_hgpose_has_its_parameters():
+    model = original(stacks=8, stem=(64, 128, 128))
+    assert count(shapes_of(model)["params"]) == 25_434_112
+
+
+@pytest.mark.parametrize(
+    ("arch", "stacks", "blocks", "parameters"),
+    [
+        ("hg", 1, 1, 3_586_960),
+        ("hg", 2, 1, 6_730_912),
+        ("hg", 8, 1, 25_594_624),
+        ("hg", 2, 4, 24_751_264),
+        ("hg_gn", 2, 1, 6_730_912),
+    ],
+)
+def test_parameters_are_as_many_as_in_pytorch(arch, stacks, blocks, parameters):
+    variables = shapes_of(original(arch, stacks=stacks, blocks=blocks))
+    assert count(variables["params"]) == parameters
+    assert ("batch_stats" in variables) == (arch == "hg")
+
+
+def test_the_counts_are_the_recorded_ones():
+    path = pathlib.Path(__file__).parents[3] / "shared/reference/hg_models.json"
+    if not path.exists():
+        pytest.skip(f"{path}, recorded from the original, is not here")
+    known = json.loads(path.read_text())
+    found = {
+        name: count(shapes_of(original("hg", stacks=stacks, blocks=blocks))["params"])
+        for name, stacks, blocks in (("hg_s1_b1", 1, 1), ("hg_s2_b4", 2, 4))
+    }
+    assert found == {name: known[name]["params"] for name in found}
+
+
+@pytest.fixture(scope="module")
+def small():
+    return SMALL().init(jax.random.key(0), IMAGE, train=False)
+
+
+def test_heatmaps_of_each_stack_on_a_quarter_of_the_grid(small):
+    maps = SMALL().apply(small, IMAGE, train=False)
+    assert maps.shape == (2, 2, 8, 4, 3)
+    alone = SMALL().apply(small, IMAGE[:1], train=False)
+    np.testing.assert_allclose(maps[:, :1], alone, atol=1e-6)
+
+
+def test_the_mean_goes_from_each_channel(small):
+    mean = (0.1, 0.2, 0.3)
+    maps = SMALL(mean=mean).apply(small, IMAGE, train=False)
+    shifted = SMALL(mean=(0.0, 0.0, 0.0)).apply(
+        small, IMAGE - jnp.array(mean), train=False
+    )
+    np.testing.assert_allclose(maps, shifted, atol=1e-6)
+
+
+def gradient(model, params, batch_stats):
+    def loss(params):
+        variables = {"params": params, "batch_stats": batch_stats}
+        maps, updated = model.apply(
+            variables, IMAGE, train=True, mutable=["batch_stats"]
+        )
+        return jnp.square(maps).mean(), (maps, updated["batch_stats"])
+
+    return jax.value_and_grad(loss, has_aux=True)(params)
+
+
+def test_rematerialisation_changes_memory_alone(small):
+    (plain, more), (kept, less) = (
+        (
+            jax.jit(lambda p, s, model=model: gradient(model, p, s))(*small.values()),
+            kept_numbers(model, *small.values()),
+        )
+        for model in (SMALL(), SMALL(remat=True))
+    )
+    assert jax.tree.structure(plain) == jax.tree.structure(kept)
+    for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(kept), strict=True):
+        # The same sums, in an order that the compiler is free to choose.
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    assert less < more / 2
+
+
+def kept_numbers(model, params, batch_stats):
+    """Numbers between forward and backward pass, parameters aside."""
+
+    def forward(params):
+        variables = {"params": params, "batch_stats": batch_stats}
+        return model.apply(variables, IMAGE, train=True, mutable=["batch_stats"])[0]
+
+    backward = jax.eval_shape(lambda p: jax.vjp(forward, p)[1], params)
+    return count(backward) - count(params)
+
+
+def test_bfloat16_computes_between_float32_parameters_and_heatmaps(small):
+    model = SMALL(dtype="bfloat16")
+    fresh = model.init(jax.random.key(0), IMAGE, train=False)
+    (_, (maps, stats)), grads = gradient(model, *small.values())
+    for tree in (fresh, maps, stats, grads):
+        assert {leaf.dtype for leaf in jax.tree.leaves(tree)} == {jnp.dtype("float32")}
+    full = SMALL().apply(small, IMAGE, train=False)
+    half = model.apply(small, IMAGE, train=False)
+    # A number has 8 bits, and some 30 layers follow each other.
+    np.testing.assert_allclose(half, full, atol=0.03 * float(jnp.abs(full).max()))
+    assert not np.array_equal(half, full)
+
+
+def test_channels_may_grow_with_each_halving():
+    params = shapes_of(SMALL(increase=8), size=32)["params"]
+    parts = params["stack0"]["hourglass"]
+    widths = {name: parts[name]["conv3"]["kernel"].shape[-1] for name in parts}
+    assert widths == {
+        "level1_skip_0": 16,
+        "level1_down_0": 24,
+        "level0_skip_0": 24,
+        "level0_down_0": 32,
+        "bottom_0": 32,
+        "level0_up_0": 24,
+        "level1_up_0": 16,
+    }
+
+
+def test_a_sharded_batch_stays_where_it_is(small):
+    """The flat products of 1 x 1 convolutions cut along the examples alone."""
+    mesh = Mesh(np.array(jax.devices()[:2]), ("data",))
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    cut = NamedSharding(mesh, PartitionSpec("data"))
+    step = jax.jit(
+        lambda variables, image: SMALL().apply(variables, image, train=False),
+        in_shardings=(everywhere, cut),
+    )
+    text = step.lower(small, IMAGE).compile().as_text()
+    assert "all-gather" not in text and "all-to-all" not in text
+
+
+@pytest.mark.parametrize("size", [(60, 64), (64, 33)])
+def test_odd_sizes_are_refused(size):
+    image = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
+    message = f"{size[0]} x {size[1]} pixels; an hourglass of depth 4 takes multiples"
+    with pytest.raises(ValueError, match=f"{message} of 64.*or lower the depth"):
+        jax.eval_shape(
+            lambda x: original().init(jax.random.key(0), x, train=False), image
+        )
+
+
+def test_an_hourglass_without_stacks_is_refused():
+    with pytest.raises(ValueError, match="stacks=0 must be 1 or more"):
+        SMALL(stacks=0).init(jax.random.key(0), IMAGE, train=False)
+
+
+def test_halves_are_maxima_and_doubles_are_copies():
+    x = jnp.arange(32.0).reshape(1, 4, 4, 2)
+    np.testing.assert_array_equal(
+        hourglass.halved(x)[0, :, :, 1], [[11.0, 15.0], [27.0, 31.0]]
+    )
+    twice = hourglass.doubled(x)
+    for row, column in np.ndindex(2, 2):
+        np.testing.assert_array_equal(twice[:, row::2, column::2], x)

@@ -1,0 +1,82 @@
+"""The trunk: sizes, widths, form of the blocks, refusals. Its values: test_pose_resnet."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxpose.models import resnet
+
+# torchvision's counts, less their classifier's 1000 x (channels + 1).
+PARAMETERS = {
+    18: 11_689_512 - 513_000,
+    34: 21_797_672 - 513_000,
+    50: 25_557_032 - 2_049_000,
+    101: 44_549_160 - 2_049_000,
+    152: 60_192_808 - 2_049_000,
+}
+IMAGE = jax.ShapeDtypeStruct((1, 64, 96, 3), jnp.float32)
+
+
+def shapes_of(model, image=IMAGE):
+    key = jax.random.key(0)
+    return jax.eval_shape(lambda x: model.init_with_output(key, x, train=False), image)
+
+
+@pytest.mark.parametrize("layers", resnet.VARIANTS)
+def test_published_depths(layers):
+    features, variables = shapes_of(resnet.resnet(layers=layers))
+    assert features.shape == (1, 2, 3, 2048 if layers >= 50 else 512)
+    params = variables["params"]
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == PARAMETERS[layers]
+    # Each convolution and the classifier is a layer; shortcuts do not count.
+    convs = [p for p in jax.tree_util.tree_leaves_with_path(params) if p[1].ndim == 4]
+    main = [p for p in convs if "skip_conv" not in jax.tree_util.keystr(p[0])]
+    assert len(main) + 1 == layers
+
+
+def test_a_small_trunk_has_the_stride_it_says():
+    model = resnet.ResNet(blocks=(1, 2, 1), bottleneck=False, features=(8, 12, 16))
+    features, variables = shapes_of(model)
+    assert model.stride == 16
+    assert features.shape == (1, 64 // 16, 96 // 16, 16)
+    assert set(variables["params"]) == {
+        "stem_conv",
+        "stem_norm",
+        "stage1_0",
+        "stage2_0",
+        "stage2_1",
+        "stage3_0",
+    }
+
+
+def test_bfloat16_computes_between_float32_parameters():
+    fields = {"blocks": (1, 1), "bottleneck": True, "features": (8, 8)}
+    image = jnp.array(
+        np.random.default_rng(0).uniform(size=(1, 16, 16, 3)), jnp.float32
+    )
+    full, variables = resnet.ResNet(**fields).init_with_output(
+        jax.random.key(0), image, train=False
+    )
+    half, same = resnet.ResNet(**fields, dtype="bfloat16").init_with_output(
+        jax.random.key(0), image, train=False
+    )
+    assert half.dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves(same)} == {jnp.dtype("float32")}
+    jax.tree.map(np.testing.assert_array_equal, variables, same)
+    np.testing.assert_allclose(half.astype(jnp.float32), full, atol=0.03 * full.max())
+
+
+def test_refusals():
+    image = jax.ShapeDtypeStruct((1, 64, 80, 3), jnp.float32)
+    with pytest.raises(
+        ValueError, match="64 x 80 pixels; 4 stages take multiples of 32"
+    ):
+        shapes_of(resnet.resnet(layers=18), image)
+    with pytest.raises(
+        ValueError, match="layers=20 must be one of 18, 34, 50, 101, 152"
+    ):
+        resnet.resnet(layers=20)
+    uneven = resnet.ResNet(blocks=(1, 1), bottleneck=False, features=(8,))
+    with pytest.raises(ValueError, match=r"blocks=\(1, 1\) and features=\(8,\) must"):
+        shapes_of(uneven)
