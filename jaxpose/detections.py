@@ -124,9 +124,10 @@ class Detections:
 def _read(file: pathlib.Path) -> list[Mapping[str, Any]]:
     """The boxes. Raises: ValueError if one is none; OSError if unreadable."""
     boxes = coco_parts.read(file)
-    if not isinstance(boxes, list):
+    if not (isinstance(boxes, list) and boxes):
         raise ValueError(
-            f"{file} is no list of results of COCO's format, such as a detector writes"
+            f"{file} is no list of results of COCO's format, such as a detector writes, "
+            "or an empty one"
         )
     for number, box in enumerate(boxes):
         good = isinstance(box, dict) and {"image_id", "bbox", "score"} <= box.keys()

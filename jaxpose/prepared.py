@@ -17,7 +17,9 @@ import jax
 import numpy as np
 import tensorflow_datasets as tfds
 from jax.experimental import multihost_utils
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
+
+from jaxpose.skeletons import Skeleton
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +145,19 @@ def open_split(
             split=known[split]["splits"], decoders=_undecoded(builder.info.features)
         )
     return Photographs(names, tuple(parts)), known[split]["people"]
+
+
+def order(
+    name: str, available: Sequence[str], skeleton: Skeleton
+) -> Int[np.ndarray, "k"]:
+    """Where each keypoint of the skeleton stands in the data set; -1 where nowhere."""
+    if not set(available) & set(skeleton.keypoints):
+        raise ValueError(
+            f"{name} has none of the keypoints of {skeleton.name}: {tuple(available)}"
+        )
+    return np.array(
+        [available.index(k) if k in available else -1 for k in skeleton.keypoints]
+    )
 
 
 def _undecoded(

@@ -153,7 +153,7 @@ class Split:
         builder = prepared.prepare(self.builder, data_dir, manual_dir, self.config)
         photographs, listed = prepared.open_split(builder, self.split)
         name = f"{prepared.title(builder)}/{self.split}"
-        order = _order(name, builder.info.metadata["keypoints"], skeleton)
+        order = prepared.order(name, builder.info.metadata["keypoints"], skeleton)
         rows, passed = [], []
         for number in range(len(photographs)):
             example = photographs.read(number)
@@ -264,7 +264,7 @@ def concatenate(parts: Sequence[People]) -> People:
     for part in parts:
         part._check_annotated()
     starts = np.cumsum([0] + [len(part.photographs) for part in parts])[:-1]
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([getattr(p, name) for p in parts]) for name in _ARRAYS
     }
     arrays["record"] = np.concatenate(
@@ -298,17 +298,4 @@ def _fill(parts: Sequence[People], name: str) -> Shaped[np.ndarray, "m ..."]:
             )
             for part in parts
         ]
-    )
-
-
-def _order(
-    name: str, available: Sequence[str], skeleton: Skeleton
-) -> Int[np.ndarray, "k"]:
-    """Where each keypoint of the skeleton stands in the data set; -1 where nowhere."""
-    if not set(available) & set(skeleton.keypoints):
-        raise ValueError(
-            f"{name} has none of the keypoints of {skeleton.name}: {tuple(available)}"
-        )
-    return np.array(
-        [available.index(k) if k in available else -1 for k in skeleton.keypoints]
     )

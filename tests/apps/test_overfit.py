@@ -108,7 +108,10 @@ def test_a_decoder_that_swaps_axes_is_found_without_a_network(lspet, tmp_path, c
     changed = learner(lspet[0], objective=objective)
     assert not attempt(lspet[0], tmp_path, learner=changed)
     said = capsys.readouterr().out
-    assert "objective  the objective cannot represent:\n  lspet/train record 0" in said
+    assert (
+        "objective  targets, loss and decode cannot represent:\n  lspet/train record 0"
+        in said
+    )
 
 
 def test_outputs_that_do_not_fit_are_refused(lspet, tmp_path, capsys):

@@ -13,7 +13,7 @@ from jaxpose.objectives import heatmap_decoding, heatmap_drawing
 DECODERS = (
     heatmap_decoding.Quarter(),
     heatmap_decoding.Dark(),
-    heatmap_decoding.Dark(blur=0),
+    heatmap_decoding.Dark(blur=0.0),
     heatmap_decoding.Soft(),
     heatmap_decoding.Soft(radius=None),
 )
@@ -152,7 +152,7 @@ def test_gaussians_are_found_between_cells(sigma):
     centers = scattered(margin, np.array([31, 23]) - margin)
     assert error(heatmap_decoding.Quarter(), centers, sigma) < 0.2501
     assert error(heatmap_decoding.Dark(blur=sigma), centers, sigma) < 1e-3
-    assert error(heatmap_decoding.Dark(blur=0), centers, sigma) < 1e-3
+    assert error(heatmap_decoding.Dark(blur=0.0), centers, sigma) < 1e-3
     soft = heatmap_decoding.Soft(radius=int(3 * sigma))
     assert error(soft, centers, sigma) < 0.01
     assert error(heatmap_decoding.Soft(radius=None), centers, sigma) < 0.01
@@ -166,7 +166,7 @@ def test_at_the_border_points_stay_in_their_cell(sigma):
     for decoder in (heatmap_decoding.Quarter(), matched, heatmap_decoding.Soft()):
         assert error(decoder, everywhere, sigma) <= 0.5
     assert error(matched, scattered([0, 0], [31, 23]), sigma) < 0.16
-    exact = heatmap_decoding.Dark(blur=0)
+    exact = heatmap_decoding.Dark(blur=0.0)
     assert error(exact, scattered([-1, -1], [32, 24]), sigma) < 1e-3
 
 
@@ -182,7 +182,7 @@ def test_smoothing_helps_in_noise():
 
     dark = mean_error(heatmap_decoding.Dark(blur=2.0))
     assert dark < 0.1
-    assert dark < 0.5 * mean_error(heatmap_decoding.Dark(blur=0))
+    assert dark < 0.5 * mean_error(heatmap_decoding.Dark(blur=0.0))
     assert dark < 0.5 * mean_error(heatmap_decoding.Quarter())
 
 

@@ -6,7 +6,6 @@ decode (`free_outputs`), and then the network and its training (`training`, `ver
 """
 
 import dataclasses
-import math
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -55,7 +54,6 @@ def overfit(
             f"--mode overfit in {jax.process_count()} processes; four examples need one, "
             "so leave --distributed away"
         )
-    mesh = devices.mesh()
     opened = data.open(data_dir, manual_dir)
     rows = examples.choose(opened)
     batch = opened.load(rows)
@@ -63,27 +61,15 @@ def overfit(
     folder = workdir / "overfit"
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "truth.png", examples.truth_picture(goal))
-    annotations = opened.annotations()
-    doubts = examples.doubts(goal, annotations)
+    doubts = examples.doubts(goal, opened.annotations())
     _say("data", f"{len(rows)} of {len(opened)}: {folder / 'truth.png'}", doubts)
-
     left, sound = _ask_objective(learner, batch, goal, seed)
     if not left.asked.any():
+        _say("verdict", "nothing is left to learn; mend the objective first")
         return False
-    again = opened.load(rows[np.arange(math.lcm(len(rows), mesh.size)) % len(rows)])
-    courses: list[training.Course] = []
-    while not courses or (len(courses) < STARTS and _may_be_bad_luck(courses[-1])):
-        fresh = seed + len(courses)
-        courses.append(
-            training.run(
-                learner, again, left, seed=fresh, num_steps=num_steps, mesh=mesh
-            )
-        )
-        _say("training", f"seed {fresh}: {_outcome(courses[-1], left)}")
-    course = courses[-1]
-    if not course.learned():
-        first, *more = verdict.explain(courses, left)
-        _say("verdict", first, more)
+    course = _learn(learner, batch, left, seed=seed, num_steps=num_steps)
+    if course.learned() and not sound:
+        _say("verdict", "the objective; what it can represent was learned")
     if course.finite():
         chosen = dataclasses.replace(opened, people=opened.people.take(rows))
         print(_score(course.last.poses, batch, chosen.annotations(), evals))
@@ -93,6 +79,26 @@ def overfit(
     return sound and course.learned()
 
 
+def _learn(
+    learner: Learner, batch: Batch, goal: Goal, *, seed: int, num_steps: int
+) -> training.Course:
+    """Training from one seed after the other, and the verdict if none succeeds."""
+    mesh = devices.mesh()
+    courses: list[training.Course] = []
+    while not courses or (len(courses) < STARTS and _may_be_bad_luck(courses[-1])):
+        fresh = seed + len(courses)
+        courses.append(
+            training.run(
+                learner, batch, goal, seed=fresh, num_steps=num_steps, mesh=mesh
+            )
+        )
+        _say("training", f"seed {fresh}: {_outcome(courses[-1], goal)}")
+    if not courses[-1].learned():
+        first, *more = verdict.explain(courses, goal)
+        _say("verdict", first, more)
+    return courses[-1]
+
+
 def _may_be_bad_luck(course: training.Course) -> bool:
     """Whether another seed may learn what this one did not."""
     stuck = not course.learned() and course.finite() and course.stalled()
@@ -100,11 +106,12 @@ def _may_be_bad_luck(course: training.Course) -> bool:
 
 
 def _outcome(course: training.Course, goal: Goal) -> str:
-    examples, steps = len(goal.names), len(course.losses)
-    if course.learned():
-        return f"learned {examples} examples by heart in {steps} steps"
-    right = (goal.asked & ~course.last.reached.wrong).sum()
-    return f"{right} of {goal.asked.sum()} keypoints right after {steps} steps"
+    steps, right = len(course.losses), (goal.asked & ~course.last.reached.wrong).sum()
+    if not course.learned():
+        return f"{right} of {goal.asked.sum()} keypoints right after {steps} steps"
+    text = f"learned {len(goal.names)} examples by heart in {steps} steps"
+    labeled = goal.labeled.sum()
+    return text if right == labeled else f"{text}: {right} of {labeled} keypoints"
 
 
 def _goal(batch: Batch, rows: np.ndarray, opened: datas.Examples) -> Goal:
@@ -146,7 +153,7 @@ def _ask_objective(
         _say("objective", "its loss does not ask for labeled keypoints:", lines)
     if impossible.any():
         lines = goal.tell(impossible, reached.distance)
-        _say("objective", "the objective cannot represent:", lines)
+        _say("objective", "targets, loss and decode cannot represent:", lines)
     return left, not impossible.any()
 
 

@@ -1,6 +1,7 @@
 """The training of four examples: until they are right, or nothing gets better."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import jax
@@ -62,6 +63,12 @@ class Course:
     def finite(self) -> bool:
         return bool(np.isfinite(self.losses[-1])) and not self.spoilt
 
+    def compare(self, before: PyTree, after: PyTree) -> None:
+        """Notes what of the parameters has moved."""
+        self.motionless = motionless(before, after)
+        equal = jax.tree.map(np.array_equal, before, after)
+        self.frozen = all(jax.tree.leaves(equal))
+
     def level(self) -> float:
         """Mean loss of the last steps, as many as there are between checks."""
         return float(np.mean(self.losses[-CHECK_EVERY:]))
@@ -93,9 +100,11 @@ def run(
     """Trains as the config says, but without augmentation.
 
     Args:
-        batch: the goal's examples, and the same again until they fill the devices.
+        batch: the goal's examples; they are repeated until they fill the devices.
         num_steps: after which to give up at the latest.
     """
+    rows = np.arange(math.lcm(len(goal.names), mesh.size)) % len(goal.names)
+    batch = jax.tree.map(lambda x: np.asarray(x)[rows], batch)
     state = jax.device_put(
         train.init_state(learner, batch, seed), devices.replicated(mesh)
     )
@@ -116,10 +125,7 @@ def run(
             continue
         course.checks.append(check(state, everywhere))
         if len(course.checks) == 1 and course.finite():
-            after = jax.device_get(network.parameters(state))
-            course.motionless = motionless(before, after)
-            equal = jax.tree.map(np.array_equal, before, after)
-            course.frozen = all(jax.tree.leaves(equal))
+            course.compare(before, jax.device_get(network.parameters(state)))
         right = goal.asked & ~course.last.reached.wrong
         share = f"{right.sum()}/{goal.asked.sum()}"
         bar.set_postfix(loss=f"{course.losses[-1]:.3g}", right=share, refresh=False)
