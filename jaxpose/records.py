@@ -41,8 +41,7 @@ class People:
         more: what else the data sets tell of people, under the names of
             data_builders/README.md, and `image_id`. Where one of several data sets does
             not tell, nan, -1 or False.
-        ignored: people of the photographs who are not among these, since they are not
-            annotated one by one or not by keypoints, where the data set has boxes. Its
+        ignored: crowds and people without keypoints, where the data set has boxes. Its
             `image_id` is the number within `photographs`.
         truth: what is annotated, where these are not the annotated people but found
             ones; None where they are.

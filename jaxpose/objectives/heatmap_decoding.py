@@ -87,13 +87,13 @@ class Soft:
     """Mean position under weights max(map, 0) ** sharpness: a soft-argmax.
 
     These weights are the softmax of sharpness x log(map). For a Gaussian away from the
-    border the mean is its centre, at any sharpness that leaves it wider than a cell. A
-    map without a positive cell gives its highest cell.
+    border the mean is its centre, unless sharpness makes it much narrower than a cell.
+    A map without a positive cell gives its highest cell.
 
     Attributes:
         sharpness: 1 for the centre of mass; more listens to high cells only.
         radius: cells to each side of the highest that count, fewer beside the border,
-            so that what counts is symmetric; 3 sigma is enough. None for the whole map,
+            so that what counts is symmetric; 3 sigma of the targets is enough. None for the whole map,
             where faint noise far away pulls too, and the border cuts one flank off.
     """
 

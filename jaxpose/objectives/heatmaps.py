@@ -70,8 +70,8 @@ class Heatmaps:
         weighted: multiply the squared error of an example by its weight.
         masked: leave out cells of which more than half lies where the batch's mask is 0.
             Off, because for one person the truth is known in crowds and outside the
-            photograph as well: 40 heads of MPII's validation people are annotated above
-            it, and decoding looks everywhere.
+            photograph as well (40 keypoints of MPII's validation people are annotated
+            above it), and because decoding looks everywhere.
         hardest: count only so many maps of each example and stack, those of the
             largest error; 0 for all. The mean is then over as many.
         decoder: reads points off the maps.
