@@ -1,4 +1,13 @@
-"""The whole program in six minutes, without a download."""
+"""The whole program in six minutes: drawn people, a small heatmap network, a page.
+
+    XLA_FLAGS=--xla_force_host_platform_device_count=2 \
+        python main.py --config configs/quickstart.py
+
+Draws 7000 pictures, trains 0.5 M parameters on canvases of 96 x 96 cut around each
+person's box, and leaves `runs/quickstart/report.html`. PCK@0.2 74.9 on the 1000 test
+pictures, boxes given, hidden keypoints counted; with the installation before it, it
+took 366 s on two cores that other work shared (235 images/s).
+"""
 
 from ml_collections import ConfigDict, config_dict
 

@@ -145,11 +145,15 @@ def _data(content: bytes, where: str) -> dict[str, list[Any]]:
     for name, keys in needed.items():
         entries = data.get(name) if isinstance(data, dict) else None
         if not isinstance(entries, list) or not all(
-            isinstance(entry, dict) and keys <= entry.keys() for entry in entries
+            isinstance(entry, dict)
+            and keys <= entry.keys()
+            and all(isinstance(entry[key], int) for key in keys if key != "file_name")
+            for entry in entries
         ):
             raise ValueError(
                 f"{where} is not of COCO's format: it must hold a list {name!r}, and "
-                f"every entry of it {', '.join(sorted(keys))}; {_REMEDY}"
+                f"every entry of it {', '.join(sorted(keys))}, ids being whole numbers; "
+                f"{_REMEDY}"
             )
     return data
 

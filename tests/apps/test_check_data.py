@@ -174,6 +174,14 @@ def test_missing_fields_are_named(tmp_path):
     assert any("image 1: height missing; write" in one for one in found)
 
 
+@pytest.mark.parametrize("number", ["seven", 7.5, None, [7]])
+def test_ids_are_whole_numbers(number, tmp_path):
+    data = content()
+    data["annotations"][7]["image_id"] = number
+    (one,) = check(tmp_path, data)
+    assert f"number 7 of the list annotations: its image_id is {number!r}" in str(one)
+
+
 def test_images_that_share_an_id_or_a_file(tmp_path):
     data = content()
     data["images"].append(data["images"][0] | {"file_name": "x.jpg"})

@@ -134,6 +134,10 @@ BAD_FILES = {
         coco_archive.content([{"id": 1}], []),
         "every entry of it file_name, id",
     ),
+    "an id of letters": (
+        coco_archive.content([coco_archive.image(2) | {"id": "two"}], []),
+        "ids being whole numbers",
+    ),
     "no keypoints": (
         coco_archive.content([IMAGE], [], [{"id": 1, "name": "person"}]),
         "0 different lists of keypoints",

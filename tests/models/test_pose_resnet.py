@@ -1,5 +1,8 @@
 """Simple Baselines as PyTorch-Pose computes it, and how it starts."""
 
+import dataclasses
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -90,8 +93,15 @@ PHOTOGRAPH = jnp.array(
 )
 
 
-def test_a_small_one_starts_with_heatmaps_next_to_nothing():
-    maps, variables = SMALL.init_with_output(jax.random.key(0), PHOTOGRAPH, train=False)
+@pytest.fixture(scope="module")
+def started():
+    """Heatmaps of a fresh network, and its variables."""
+    init = functools.partial(SMALL.init_with_output, train=False)
+    return jax.jit(init)(jax.random.key(0), PHOTOGRAPH)
+
+
+def test_a_small_one_starts_with_heatmaps_next_to_nothing(started):
+    maps, variables = started
     assert maps.shape == (1, 2, 8, 12, 3)
     params = variables["params"]
     # 8192 numbers tell a deviation to 0.8 %: four of these.
@@ -102,14 +112,11 @@ def test_a_small_one_starts_with_heatmaps_next_to_nothing():
     assert params["trunk"]["stem_conv"]["kernel"].std() > 0.05
 
 
-def test_bfloat16_is_the_trunks_field():
-    trunk = resnet.ResNet(
-        blocks=(1, 1), bottleneck=False, features=(8, 16), dtype="bfloat16"
-    )
+def test_bfloat16_is_the_trunks_field(started):
+    full, variables = started
+    trunk = dataclasses.replace(SMALL.trunk, dtype="bfloat16")
     model = SMALL.clone(trunk=trunk)
-    variables = SMALL.init(jax.random.key(0), PHOTOGRAPH, train=False)
-    full = SMALL.apply(variables, PHOTOGRAPH, train=False)
-    half = model.apply(variables, PHOTOGRAPH, train=False)
+    half = jax.jit(functools.partial(model.apply, train=False))(variables, PHOTOGRAPH)
     assert half.dtype == jnp.float32
     np.testing.assert_allclose(half, full, atol=0.05 * float(jnp.abs(full).max()))
     assert not np.array_equal(half, full)

@@ -1,5 +1,7 @@
 """The trunk: sizes, widths, form of the blocks, refusals. Its values: test_pose_resnet."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,11 +57,11 @@ def test_bfloat16_computes_between_float32_parameters():
     image = jnp.array(
         np.random.default_rng(0).uniform(size=(1, 16, 16, 3)), jnp.float32
     )
-    full, variables = resnet.ResNet(**fields).init_with_output(
-        jax.random.key(0), image, train=False
-    )
-    half, same = resnet.ResNet(**fields, dtype="bfloat16").init_with_output(
-        jax.random.key(0), image, train=False
+    (full, variables), (half, same) = (
+        jax.jit(functools.partial(model.init_with_output, train=False))(
+            jax.random.key(0), image
+        )
+        for model in (resnet.ResNet(**fields, dtype=d) for d in ("float32", "bfloat16"))
     )
     assert half.dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in jax.tree.leaves(same)} == {jnp.dtype("float32")}

@@ -49,7 +49,10 @@ def faults(path: pathlib.Path, folder: pathlib.Path | None = None) -> list[Fault
         raise ValueError(f"{folder} is no folder; give the one with the photographs")
     data = structure.read(path)
     names = structure.keypoints(data, path)
-    found = [*structure.categories(data, names), *structure.images(data, folder)]
+    found = [*structure.numbers(data)]
+    if found:  # Nothing can be looked up.
+        return found
+    found += [*structure.categories(data, names), *structure.images(data, folder)]
     found += structure.references(data)
     images = {image.get("id"): image for image in data["images"]}
     posed = {c.get("id") for c in data["categories"] if c.get("keypoints")}

@@ -95,6 +95,21 @@ def _is_limb(limb: Any, k: int) -> bool:
     )
 
 
+def numbers(data: Mapping[str, list[Any]]) -> Iterator[Fault]:
+    """Ids that are not whole numbers, by which nothing else can be looked up."""
+    for name in _LISTS:
+        for number, entry in enumerate(data[name]):
+            for field in ("id", "image_id", "category_id"):
+                if field in entry and not isinstance(entry[field], int):
+                    yield Fault(
+                        kind="id",
+                        where=f"number {number} of the list {name}",
+                        text=f"its {field} is {entry[field]!r}",
+                        remedy="ids must be whole numbers: number the entries, and "
+                        "write the same numbers where others refer to them",
+                    )
+
+
 def images(
     data: Mapping[str, list[Any]], folder: pathlib.Path | None
 ) -> Iterator[Fault]:

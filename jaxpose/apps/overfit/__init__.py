@@ -39,13 +39,11 @@ def overfit(
     """Trains on four examples without augmentation until every keypoint is right.
 
     Prints what it finds, and leaves truth.png and prediction.png in `workdir`/overfit.
-    The batch holds the four examples alone, whatever the config's batch size. Several
-    people in an example are compared with the predictions nearest to them; predictions
-    of nobody are not held against the network.
+    A batch holds the four examples alone. Of several people each is compared with the
+    prediction nearest to it; predictions of nobody are not held against the network.
 
     Args:
-        num_steps: after which to give up; without progress it gives up sooner. The
-            optimizer's schedule is the config's.
+        num_steps: after which to give up; without progress it gives up sooner.
     Returns: whether everything that the loss asks for was learned.
     Raises: ValueError if nobody is labeled, or in one of several processes.
     """
@@ -57,66 +55,35 @@ def overfit(
     opened = data.open(data_dir, manual_dir)
     rows = examples.choose(opened)
     batch = opened.load(rows)
-    goal = _goal(batch, rows, opened)
     folder = workdir / "overfit"
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "truth.png", examples.truth_picture(goal))
-    doubts = examples.doubts(goal, opened.annotations())
-    _say("data", f"{len(rows)} of {len(opened)}: {folder / 'truth.png'}", doubts)
+    goal = _ask_data(opened, rows, batch, folder / "truth.png")
     left, sound = _ask_objective(learner, batch, goal, seed)
     if not left.asked.any():
         _say("verdict", "nothing is left to learn; mend the objective first")
         return False
-    course = _learn(learner, batch, left, seed=seed, num_steps=num_steps)
-    if course.learned() and not sound:
-        _say("verdict", "the objective; what it can represent was learned")
+    courses = _learn(learner, batch, left, seed=seed, num_steps=num_steps)
+    course = courses[-1]
     if course.finite():
         chosen = dataclasses.replace(opened, people=opened.people.take(rows))
         print(_score(course.last.poses, batch, chosen.annotations(), evals))
     sheet = examples.prediction_picture(left, course.last.reached)
     _write(folder / "prediction.png", sheet)
     print(f"truth beside prediction: {folder / 'prediction.png'}")
+    if not course.learned():
+        first, *more = verdict.explain(courses, left)
+        _say("verdict", first, more)
+    elif not sound:
+        _say("verdict", "the objective; what it can represent was learned")
     return sound and course.learned()
 
 
-def _learn(
-    learner: Learner, batch: Batch, goal: Goal, *, seed: int, num_steps: int
-) -> training.Course:
-    """Training from one seed after the other, and the verdict if none succeeds."""
-    mesh = devices.mesh()
-    courses: list[training.Course] = []
-    while not courses or (len(courses) < STARTS and _may_be_bad_luck(courses[-1])):
-        fresh = seed + len(courses)
-        courses.append(
-            training.run(
-                learner, batch, goal, seed=fresh, num_steps=num_steps, mesh=mesh
-            )
-        )
-        _say("training", f"seed {fresh}: {_outcome(courses[-1], goal)}")
-    if not courses[-1].learned():
-        first, *more = verdict.explain(courses, goal)
-        _say("verdict", first, more)
-    return courses[-1]
-
-
-def _may_be_bad_luck(course: training.Course) -> bool:
-    """Whether another seed may learn what this one did not."""
-    stuck = not course.learned() and course.finite() and course.stalled()
-    return stuck and not verdict.does_not_fall(course)
-
-
-def _outcome(course: training.Course, goal: Goal) -> str:
-    steps, right = len(course.losses), (goal.asked & ~course.last.reached.wrong).sum()
-    if not course.learned():
-        return f"{right} of {goal.asked.sum()} keypoints right after {steps} steps"
-    text = f"learned {len(goal.names)} examples by heart in {steps} steps"
-    labeled = goal.labeled.sum()
-    return text if right == labeled else f"{text}: {right} of {labeled} keypoints"
-
-
-def _goal(batch: Batch, rows: np.ndarray, opened: datas.Examples) -> Goal:
+def _ask_data(
+    opened: datas.Examples, rows: np.ndarray, batch: Batch, path: pathlib.Path
+) -> Goal:
+    """Everything that is labeled in the examples, drawn, and what looks wrong."""
     visibility = np.asarray(batch.visibility)
-    return Goal(
+    goal = Goal(
         image=np.asarray(batch.image),
         keypoints=np.asarray(batch.keypoints),
         visibility=visibility,
@@ -124,6 +91,10 @@ def _goal(batch: Batch, rows: np.ndarray, opened: datas.Examples) -> Goal:
         names=tuple(opened.people.describe(int(row)) for row in rows),
         skeleton=opened.data.skeleton,
     )
+    _write(path, examples.truth_picture(goal))
+    doubts = examples.doubts(goal, opened.annotations())
+    _say("data", f"{len(rows)} of {len(opened)} examples: {path}", doubts)
+    return goal
 
 
 def _ask_objective(
@@ -155,6 +126,38 @@ def _ask_objective(
         lines = goal.tell(impossible, reached.distance)
         _say("objective", "targets, loss and decode cannot represent:", lines)
     return left, not impossible.any()
+
+
+def _learn(
+    learner: Learner, batch: Batch, goal: Goal, *, seed: int, num_steps: int
+) -> list[training.Course]:
+    """Training from one seed after the other, until one succeeds."""
+    mesh = devices.mesh()
+    courses: list[training.Course] = []
+    while not courses or (len(courses) < STARTS and _may_be_bad_luck(courses[-1])):
+        fresh = seed + len(courses)
+        courses.append(
+            training.run(
+                learner, batch, goal, seed=fresh, num_steps=num_steps, mesh=mesh
+            )
+        )
+        _say("training", f"seed {fresh}: {_outcome(courses[-1], goal)}")
+    return courses
+
+
+def _may_be_bad_luck(course: training.Course) -> bool:
+    """Whether another seed may learn what this one did not."""
+    stuck = not course.learned() and course.finite() and course.stalled()
+    return stuck and not verdict.does_not_fall(course)
+
+
+def _outcome(course: training.Course, goal: Goal) -> str:
+    steps, right = len(course.losses), (goal.asked & ~course.last.reached.wrong).sum()
+    if not course.learned():
+        return f"{right} of {goal.asked.sum()} keypoints right after {steps} steps"
+    text = f"learned {len(goal.names)} examples by heart in {steps} steps"
+    labeled = goal.labeled.sum()
+    return text if right == labeled else f"{text}: {right} of {labeled} keypoints"
 
 
 def _score(

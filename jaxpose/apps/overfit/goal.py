@@ -13,7 +13,7 @@ from jaxpose.types import Poses
 TOLERANCE = 0.05
 # ... or of the canvas diagonal, below which the grids of outputs are too coarse.
 FLOOR = 0.01
-# Keypoints of one example that are named before the rest is only counted.
+# So many of a list are named before the rest is only counted.
 NAMED = 6
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxpose.apps.overfit.goal import TOLERANCE, Goal
+from jaxpose.apps.overfit.goal import NAMED, TOLERANCE, Goal
 from jaxpose.apps.overfit.training import CHECK_EVERY, PATIENCE, Course
 
 # A loss that keeps this share of its first value has not fallen.
@@ -58,10 +58,13 @@ def _not_finite(course: Course) -> str:
 def _motionless(course: Course) -> str:
     if not course.motionless:
         return ""
+    names = ", ".join(course.motionless[:NAMED])
+    more = len(course.motionless) - NAMED
     return (
-        f"no gradient reaches {', '.join(course.motionless)}: unchanged in the first "
-        f"{min(CHECK_EVERY, len(course.losses))} steps, unless it is frozen on purpose "
-        "or the learning rate is too low for it"
+        f"unchanged by the first {min(CHECK_EVERY, len(course.losses))} steps: {names}"
+        + (f" and {more} more" if more > 0 else "")
+        + "; no gradient arrives there, or it is frozen on purpose, or the learning "
+        "rate is too low for it"
     )
 
 
