@@ -38,6 +38,31 @@ def adamw(
     )
 
 
+def rmsprop(
+    *,
+    learning_rate: optax.ScalarOrSchedule,
+    decay: float = 0.99,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+) -> optax.GradientTransformation:
+    """PyTorch's RMSprop, whose second moment starts at 0: the first steps are long.
+
+    v <- decay v + (1 - decay) g^2, p <- p - learning_rate g / (sqrt(v) + 1e-8), where g
+    includes weight_decay p; with momentum, that of PyTorch's SGD on g / (sqrt(v) + 1e-8).
+    """
+    return optax.chain(
+        optax.add_decayed_weights(weight_decay),
+        optax.scale_by_rms(decay, eps=1e-8, eps_in_sqrt=False),
+        optax.trace(decay=momentum) if momentum else optax.identity(),
+        descend(learning_rate),
+    )
+
+
+def drops(*, start: float, at: tuple[int, ...], factor: float) -> optax.Schedule:
+    """`start`, multiplied by `factor` from each of the steps in `at` on."""
+    return optax.piecewise_constant_schedule(start, dict.fromkeys(at, factor))
+
+
 def warmup_cosine(*, peak: float, warmup_steps: int, num_steps: int) -> optax.Schedule:
     """A straight rise to `peak`, then half a cosine down to 0 at the end of the run.
 

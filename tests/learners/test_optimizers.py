@@ -68,6 +68,32 @@ def test_adamw_decays_apart_from_the_gradient():
         np.testing.assert_allclose(rate, halved(step), rtol=1e-7)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_rmsprop_is_pytorchs(momentum):
+    optimizer = optimizers.rmsprop(
+        learning_rate=halved, momentum=momentum, weight_decay=0.01
+    )
+    params = {name: np.asarray(value, np.float64) for name, value in START.items()}
+    square = {name: np.zeros_like(value) for name, value in params.items()}
+    buffer = {name: np.zeros_like(value) for name, value in params.items()}
+    for step, (computed, rate) in enumerate(run(optimizer)):
+        for name, g in gradients(step).items():
+            g = g + 0.01 * params[name]
+            square[name] = 0.99 * square[name] + 0.01 * g**2
+            scaled = g / (np.sqrt(square[name]) + 1e-8)
+            buffer[name] = momentum * buffer[name] + scaled
+            params[name] = params[name] - halved(step) * buffer[name]
+            # 1 - 0.99 in float32 keeps five to six digits.
+            np.testing.assert_allclose(computed[name], params[name], rtol=2e-5)
+        np.testing.assert_allclose(rate, halved(step), rtol=1e-7)
+
+
+def test_drops_multiply_from_their_step_on():
+    rate = optimizers.drops(start=1.0, at=(3, 5), factor=0.1)
+    rates = [float(rate(step)) for step in range(7)]
+    np.testing.assert_allclose(rates, [1, 1, 1, 0.1, 0.1, 0.01, 0.01], rtol=1e-6)
+
+
 def test_a_fresh_state_shows_the_first_learning_rate():
     state = optimizers.sgd(learning_rate=halved, momentum=0.9, weight_decay=0.0).init(
         START

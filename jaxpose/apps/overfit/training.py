@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable
 
 import jax
@@ -113,7 +114,10 @@ def run(
     check = _compile_check(learner, goal, mesh)
     everywhere = devices.put_batch(batch, mesh)
     course = Course()
-    bar = tqdm(range(1, num_steps + 1), unit="step", leave=False, disable=None)
+    # In a file that collects what is printed, a line now and then suffices.
+    pause = 0.1 if sys.stderr.isatty() else 20
+    steps = range(1, num_steps + 1)
+    bar = tqdm(steps, unit="step", leave=False, mininterval=pause)
     for number in bar:
         state, metrics = step(state, everywhere)
         course.losses.append(float(metrics["loss"]))
