@@ -65,7 +65,7 @@ def test_an_hourglass_of_other_keypoints_keeps_its_own_heads():
 
 def test_an_hourglass_of_other_stacks_is_refused():
     state = ones(published_networks.hourglass(stacks=2))
-    with pytest.raises(ValueError, match="no entry hg.2.hg.0.3.0.*among"):
+    with pytest.raises(ValueError, match=r"no entry res.2.0.* among 588, of"):
         pytorch_pose.hourglass(lambda: state, shapes_of(hourglass_of(stacks=3)))
     with pytest.raises(ValueError, match="no place in the model; change its fields"):
         pytorch_pose.hourglass(lambda: state, shapes_of(hourglass_of(stacks=1)))
@@ -142,5 +142,5 @@ def test_a_pose_resnet_and_a_trunk_from_files(write):
 def test_a_trunk_of_another_depth_is_refused(write):
     state = {"conv1.weight": np.zeros((64, 3, 7, 7), np.float32)}
     state |= {"layer1.0.conv1.weight": np.zeros((64, 64, 3, 3), np.float32)}
-    with pytest.raises(ValueError, match="no entry bn1.running_mean among 2"):
+    with pytest.raises(ValueError, match=r"no entry \S+ among 2, of which"):
         resnet_weights.Trunk(path=write(state))(shapes_of(pose_resnet50()))
