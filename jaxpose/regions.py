@@ -86,6 +86,7 @@ class KnownBox:
     """The box that annotators or a detector drew around a person, padded.
 
     Attributes:
+        box: which one, by its name in data_builders/README.md.
         padding: sides of the box as a multiple of the drawn one's.
         aspect: width / height that the box grows to, so that people keep their
             proportions on a canvas of that aspect; 0 leaves it, and they are stretched.
@@ -93,6 +94,7 @@ class KnownBox:
     Source: Xiao et al. 2018, Simple Baselines: 1.25, and the aspect of the canvas.
     """
 
+    box: Literal["box", "torso_box", "head_box"] = "box"
     padding: float = 1.25
     aspect: float = 1.0
 
@@ -104,7 +106,7 @@ class KnownBox:
         more: More,
     ) -> Float[np.ndarray, "m 4"]:
         """Raises: ValueError if somebody's box is not known or has no area."""
-        box = _known(more, "box", "PersonBox takes the labeled keypoints'")
+        box = _known(more, self.box, "PersonBox takes the labeled keypoints'")
         flat = np.flatnonzero((box[:, 2:] <= box[:, :2]).any(axis=1))
         if flat.size:
             raise ValueError(
