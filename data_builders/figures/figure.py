@@ -9,6 +9,10 @@ from .keypoints import HOLDS, KEYPOINTS, PARTS
 
 # Cosine to the viewer of the outward direction of a hip on the far side.
 _FAR_SIDE = -0.5
+# Cosine to the viewer of the pelvis's front, from the front or from behind.
+_FRONTAL = 0.5
+# How much nearer to the viewer than the hip a knee is at most, in statures.
+_HANGING = 0.12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ def figure(body: bodies.Body, look: looks.Look, camera: cameras.Camera) -> Figur
 
 
 def _held(body: bodies.Body, camera: cameras.Camera) -> np.ndarray:
-    """HOLDS from this side: not the face from behind, nor a hip through the pelvis."""
+    """HOLDS from this side: the face not from behind, nor a hip through the pelvis."""
     held = HOLDS.copy()
     for name, (point, normal) in heads.face_points(body).items():
         if not camera.faces(point, normal):
@@ -60,4 +64,10 @@ def _held(body: bodies.Body, camera: cameras.Camera) -> np.ndarray:
         # Hips are within the pelvis: from the front they show, from far aside not.
         if outward[2] < _FAR_SIDE:
             held[KEYPOINTS.index(name), PARTS.index("pelvis")] = False
+    if abs(body.frames["pelvis"][2, 2]) > _FRONTAL:
+        # Thighs that hang meet before the pelvis, those of the seated stand before it.
+        for side in ("left", "right"):
+            forward = body.joints[f"{side}_knee"][2] - body.joints[f"{side}_hip"][2]
+            part = PARTS.index(f"{side}_thigh")
+            held[KEYPOINTS.index("pelvis"), part] = forward < _HANGING
     return held

@@ -34,6 +34,7 @@ PARTS = (
     "torso",
     "neck",
     "head",
+    "hair",
     *(f"left_{part}" for part in _LIMB_PARTS),
     *(f"right_{part}" for part in _LIMB_PARTS),
 )
@@ -50,6 +51,7 @@ _HOLDERS = {
     "pelvis": ("pelvis",),
     "thorax": ("torso", "neck"),
     "neck": ("neck", "head"),
+    "head_top": ("head", "hair"),
 }
 
 

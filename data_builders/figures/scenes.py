@@ -44,6 +44,21 @@ class Recipe:
     crowd: float
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if not self.sizes or not all(
+            32 <= side <= 1024 for side in sum(self.sizes, ())
+        ):
+            raise ValueError(f"sizes={self.sizes} must have sides of 32 to 1024 pixels")
+        if not 1 <= self.people[0] <= self.people[1] <= 100:
+            raise ValueError(f"people={self.people} must be 1 to 100, fewest first")
+        if not 0 < self.stature[0] <= self.stature[1]:
+            raise ValueError(f"stature={self.stature} must be positive, least first")
+        if not 0 <= self.crowd <= 1 or self.seed < 0:
+            raise ValueError(
+                f"crowd={self.crowd} must be a chance in 0..1 and seed={self.seed} not "
+                "negative"
+            )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _People:
@@ -107,19 +122,21 @@ def _people(recipe: Recipe, pose_rng, rng, size: tuple[int, int]) -> _People:
 
 
 def _aim(rng, camera, body, size: tuple[int, int], *, alone: bool) -> cameras.Camera:
-    """Takes a whole person into the picture; one in eight is cut off at the border."""
+    """Takes a whole person into the picture; one in eight is cut off at a border."""
     seen = camera.see(np.stack(list(body.joints.values())))
     low, high = seen.min(axis=0), seen.max(axis=0)
     room = np.array(size[::-1]) - 2.0 * _MARGIN
-    cut = rng.uniform() < 0.125
-    shrink = 1.0 if cut else min(1.0, *(room / np.maximum(high - low, 1.0)))
+    shrink = min(1.0, *(room / np.maximum(high - low, 1.0)))
     low, high = low * shrink, high * shrink
     slack = np.maximum(room - (high - low), 0.0)
-    # Up to a third of the person is beyond the border.
-    beyond = (high - low) / 3 if cut else 0.0
     # Who is alone stands near the middle, several stand anywhere.
     where = rng.beta(3, 3, 2) if alone else rng.uniform(0, 1, 2)
-    corner = _MARGIN - beyond + (slack + 2 * beyond) * where
+    corner = _MARGIN + slack * where
+    if rng.uniform() < 0.125:
+        axis, outside = rng.integers(2), rng.uniform(0.1, 0.35)
+        beyond = outside * (high - low)[axis] + _MARGIN
+        far = rng.uniform() < 0.5
+        corner[axis] = _MARGIN + (slack[axis] + beyond if far else -beyond)
     return dataclasses.replace(camera, scale=camera.scale * shrink, center=corner - low)
 
 
@@ -141,7 +158,8 @@ def annotations(
 ) -> dict[str, Any]:
     """What a record says about the people, given who owns each pixel.
 
-    People of whom next to nothing is in sight are not annotated.
+    People of whom next to nothing is in sight are not annotated, and have a box among
+    those of crowds.
     """
     whose = (owner.astype(int) - PERSON) // len(PARTS)
     area = np.array([np.count_nonzero(whose == n) for n in range(len(figures))])
@@ -150,7 +168,7 @@ def annotations(
     instances = np.where((whose >= 0) | (owner == CROWD), _NOT_ANNOTATED, 0)
     for n, person in enumerate(kept):
         instances[whose == person] = n + 1
-    crowds = instances == _NOT_ANNOTATED
+    lost = [owner == CROWD] + [whose == n for n in range(len(figures)) if n not in kept]
     keypoints = np.stack([f.keypoints for f in figures])[kept]
     head_box = np.stack([f.head_box for f in figures])[kept]
     png = cv2.imencode(".png", instances.astype(np.uint8))[1]
@@ -160,7 +178,7 @@ def annotations(
         "box": _boxes([whose == person for person in kept]),
         "head_box": head_box.astype(np.float32),
         "area": area[kept].astype(np.float32),
-        "crowd_box": _boxes([crowds] if crowds.any() else []),
+        "crowd_box": _boxes([mask for mask in lost if mask.any()]),
         "instances": png.tobytes(),
         "log_density": log_density[kept].astype(np.float32),
     }

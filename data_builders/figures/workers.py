@@ -9,6 +9,7 @@ import dataclasses
 import os
 import pathlib
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,9 +46,16 @@ def records(
 def _receive(worker: subprocess.Popen[bytes], number: int) -> dict[str, Any]:
     try:
         return pickle.load(_pipe(worker.stdout))
-    except EOFError:
+    except (EOFError, pickle.UnpicklingError):
+        status = worker.wait()
+        told = "its message stands above"
+        if status < 0:
+            told = (
+                f"it was killed by signal {-status}, maybe for want of memory: free some, "
+                "or let fewer cores draw (taskset -c 0)"
+            )
         raise ChildProcessError(
-            f"the process that draws picture {number} ended with status {worker.wait()}"
+            f"the process that draws picture {number} ended with status {status}; {told}"
         ) from None
 
 
@@ -79,10 +87,12 @@ def _pipe(end: IO[bytes] | None) -> IO[bytes]:
 
 def serve() -> None:
     """A worker's life: reads which pictures to draw, and writes them."""
-    # One core each: there are as many workers as cores.
+    # One core each: there are as many workers as cores. Ctrl-C is for the parent.
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     fields, split, numbers = pickle.load(sys.stdin.buffer)
     recipe = scenes.Recipe(**fields)
-    for number in numbers:
-        pickle.dump(scenes.record(recipe, split, number), sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+    with contextlib.suppress(BrokenPipeError):  # The parent is gone.
+        for number in numbers:
+            pickle.dump(scenes.record(recipe, split, number), sys.stdout.buffer)
+            sys.stdout.buffer.flush()

@@ -24,6 +24,7 @@ from jaxpose import config as configs
 from jaxpose import train
 from jaxpose import workdir as workdirs
 from jaxpose.apps import checkpoint_scores, overfit
+from jaxpose.apps.doctor import disks
 
 # Where our own code stands, below the root of the project.
 ROOMS = ("jaxpose", "data_builders")
@@ -86,8 +87,7 @@ def start_devices(distributed: str | None) -> None:
     # Orbax and TFDS tell every detail through absl's log; our builders' warnings stay.
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("data_builders").setLevel(logging.WARNING)
-    cache = pathlib.Path.home() / ".cache" / "jaxpose" / "programs"
-    jax.config.update("jax_compilation_cache_dir", os.fspath(cache))
+    jax.config.update("jax_compilation_cache_dir", os.fspath(disks.programs()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 

@@ -38,7 +38,7 @@ class Run:
 
 
 def read(workdir: pathlib.Path) -> Run:
-    """Raises: ValueError if the folder holds no run that has come to its first line."""
+    """Raises: ValueError if no run is there, or before its first line, or a broken one."""
     for name in ("config.json", "versions.json", "metrics.jsonl"):
         if not (workdir / name).exists():
             raise ValueError(
@@ -62,9 +62,27 @@ def read(workdir: pathlib.Path) -> Run:
 
 
 def read_lines(workdir: pathlib.Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl by step. Raises: OSError if it is not there."""
-    lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
+    """The lines of metrics.jsonl by step.
+
+    A broken last line is left out: the run was killed while it wrote, or writes now.
+
+    Raises:
+        OSError: if the file is not there.
+        ValueError: if another line is broken.
+    """
+    path = workdir / "metrics.jsonl"
+    texts = path.read_text().splitlines()
+    lines = []
+    for number, text in enumerate(texts, start=1):
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError as error:
+            if number < len(texts):
+                raise ValueError(
+                    f"{path}, line {number} of {len(texts)} is not JSON ({error}); "
+                    "remove that line"
+                ) from None
+    return lines
 
 
 def _best(

@@ -1,5 +1,6 @@
 import dataclasses
 import inspect
+import re
 
 import cv2
 import jax
@@ -39,8 +40,9 @@ def test_a_sound_experiment_is_learned(lspet, tmp_path, capsys):
         fields.learner.optimizer.learning_rate = 1.0
 
     assert attempt(lspet[0], tmp_path, change=change)
-    said = capsys.readouterr().out
+    said, bar = capsys.readouterr()
     assert "learned 4 examples by heart" in said and "verdict" not in said
+    assert bar == ""  # of which only a terminal makes sense
     assert "data       4 of 24 examples: " in said
     assert "outputs float32[4, 14, 2]" in said
     assert "outputs of its own choice come within" in said
@@ -49,6 +51,37 @@ def test_a_sound_experiment_is_learned(lspet, tmp_path, capsys):
     for name in ("truth.png", "prediction.png"):
         picture = cv2.imread(str(tmp_path / "overfit" / name))
         assert picture.shape[0] > 2 * examples.SIDE and picture.std() > 20
+
+
+def test_what_is_near_enough_trains_on_until_the_metric_is_perfect(
+    lspet, tmp_path, capsys
+):
+    def steps(threshold) -> int:
+        def change(fields):
+            fields.num_steps = 1500
+            fields.learner.optimizer.learning_rate = 1.0
+            fields.evals.test.metrics[0].threshold = threshold
+
+        assert attempt(lspet[0], tmp_path, change=change)
+        said = capsys.readouterr().out
+        assert f"PCK@{threshold:g} 100  MSE " in said
+        return int(re.search(r"by heart in (\d+) steps", said)[1])
+
+    assert steps(0.2) < steps(0.05)
+
+
+def test_a_metric_that_is_not_perfect_is_named(lspet, tmp_path, capsys):
+    def change(fields):
+        fields.num_steps = 400
+        fields.learner.optimizer.learning_rate = 1.0
+        fields.evals.test.metrics[0].threshold = 1e-4
+
+    assert not attempt(lspet[0], tmp_path, change=change)
+    said = capsys.readouterr().out
+    assert "by heart" not in said
+    verdict = said[said.index("verdict") :]
+    assert "metrics of the config that are not perfect:\n" in verdict
+    assert re.search(r"PCK@0.0001 is [\d.]+, 100 for the truth itself: ", verdict)
 
 
 def test_too_few_steps_are_said_to_be_too_few(lspet, tmp_path, capsys):
@@ -213,6 +246,24 @@ def test_labels_outside_the_canvas_are_told_and_not_asked_for(
         "its loss does not ask for labeled keypoints:\n  lspet/train record 0" in said
     )
     assert "cannot represent" not in said
+
+
+def test_labels_that_are_not_asked_for_keep_the_metric_from_being_perfect(
+    elsewhere, tmp_path, capsys
+):
+    def far_off(joints):
+        joints[6, 0, 0] = 500
+
+    def change(fields):
+        fields.num_steps = 1500
+        fields.learner.objective.inside_only = True
+        fields.learner.optimizer.learning_rate = 1.0
+
+    assert not attempt(elsewhere(far_off), tmp_path, change=change)
+    said = capsys.readouterr().out
+    assert "learned 4 examples by heart" in said
+    assert "verdict    the objective; its loss leaves out what counts here:" in said
+    assert "for the truth itself: right_wrist 75" in said
 
 
 def test_exchanged_sides_are_told(elsewhere, tmp_path, capsys):

@@ -158,3 +158,25 @@ def test_the_command_prints_where_the_page_is(run, capsys):
     (run / "metrics.jsonl").write_text("")
     assert command.main(["report", str(run)]) == 2
     assert "metrics.jsonl is empty; train for longer" in capsys.readouterr().err
+
+
+def test_a_last_line_that_a_kill_cut_short_is_left_out(run, tmp_path):
+    whole = runs.read_lines(run)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 9, "trai')
+    assert runs.read_lines(run) == whole
+    assert command.main(["report", str(run)]) == 0
+    out = str(tmp_path / "curves.png")
+    assert command.main(["curves", str(run), "--out", out]) == 0
+
+
+@pytest.mark.parametrize("arguments", [["report"], ["curves"]])
+def test_another_broken_line_is_told_with_its_place(run, arguments, capsys):
+    path = run / "metrics.jsonl"
+    lines = path.read_text().splitlines()
+    lines[2] = lines[2][:17]
+    path.write_text("\n".join(lines))
+    assert command.main([*arguments, str(run)]) == 2
+    said = capsys.readouterr().err
+    assert f"{path}, line 3 of {len(lines)} is not JSON (" in said
+    assert "remove that line" in said

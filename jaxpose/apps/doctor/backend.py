@@ -21,6 +21,8 @@ _device = functools.partial(Finding, topic="devices")
 
 _SECONDS = 120  # A device that another program holds may never answer.
 _OTHERWISE = "end other programs that use the device; pip install -U jax jaxlib"
+# The last line of a traceback whose exception came without a word.
+_BARE = re.compile(r"[\w.]*(Error|Exception):?\s*")
 _FALSE = ("", "0", "false", "no", "off", "f", "n")
 
 
@@ -93,7 +95,7 @@ def _stopped(what: str, said: str, environment: Mapping[str, str]) -> Finding:
         values = ", ".join(f"{name}={environment[name]}" for name in blamed)
         remedy = f"unset {' '.join(blamed)} (now {values})"
     else:
-        remedy = "end other programs that use the device; pip install -U jax jaxlib"
+        remedy = _OTHERWISE
     return _device(name="jax", text=f"{what}: {reason}", remedy=remedy, broken=True)
 
 
@@ -115,7 +117,13 @@ def _reason(said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
     # The last line of a traceback, or of XLA's own end, which has its stack below.
     telling = [i for i in lines if re.match(r"[\w.]*(Error|Exception)\b|F\d{4} ", i)]
-    return re.sub(r"^F\d{4} .*?\] ", "", [*lines, *telling][-1])[:200]
+    worded = [line for line in telling if not _BARE.fullmatch(line)]
+    reason = [*lines, *telling, *worded][-1]
+    if _BARE.fullmatch(reason):
+        above = lines[: lines.index(reason)]
+        source = [line.strip() for line in above if re.search(r"\w", line)]
+        reason = ": ".join([reason.rstrip(": "), *source[-1:]])
+    return re.sub(r"^F\d{4} .*?\] ", "", reason)[:200]
 
 
 def relevant(environment: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ _LARGE_CACHE = 1e10
 
 
 def programs() -> pathlib.Path:
-    """Where `launch.start_devices` keeps compiled programs."""
+    """Where JAX keeps compiled programs; `launch.start_devices` tells it."""
     return pathlib.Path.home() / ".cache" / "jaxpose" / "programs"
 
 

@@ -98,6 +98,7 @@ def _software_and_devices() -> list[tuple[str, str, Probe]]:
     return [
         ("software", "python", software.python),
         ("software", "jaxpose", lambda: software.project(installed())),
+        ("software", "jaxpose", software.outdated),
         (
             "software",
             "packages",

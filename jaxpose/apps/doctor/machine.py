@@ -3,7 +3,6 @@
 import functools
 import os
 import pathlib
-import resource
 import shutil
 from collections.abc import Iterator
 
@@ -23,17 +22,18 @@ _CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
 def memory() -> list[Finding]:
     """The machine's memory, what of it is free, and a container's limit."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total = _total()
     free = _available()
     limit = memory_limit()
-    text = size(total)
+    text = "unknown" if total is None else size(total)
     if free is not None:
         text += f", {size(free)} available"
-    if limit is not None and limit < total:
+    if limit is not None and (total is None or limit < total):
         text += f", limited to {size(limit)} by a control group"
     findings = [_memory(name="machine", text=text)]
-    least = min(m for m in (total, free, limit) if m is not None)
-    if least < _ENOUGH_MEMORY:
+    known = [m for m in (total, free, limit) if m is not None]
+    least = min(known, default=None)
+    if least is not None and least < _ENOUGH_MEMORY:
         findings.append(
             _memory(
                 name="machine",
@@ -42,6 +42,14 @@ def memory() -> list[Finding]:
             )
         )
     return findings
+
+
+def _total() -> int | None:
+    """Bytes of the machine; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):  # Windows
+        return None
 
 
 def _available() -> int | None:
@@ -113,6 +121,14 @@ def _read(file: pathlib.Path) -> str:
 
 def limits() -> list[Finding]:
     """Open files, and memory shared between processes."""
+    return _open_files() + _shared(pathlib.Path("/dev/shm"))
+
+
+def _open_files() -> list[Finding]:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return [_memory(name="open files", text="unknown")]
     files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     endless = files == resource.RLIM_INFINITY
     text = "any number" if endless else f"{files}"
@@ -123,7 +139,7 @@ def limits() -> list[Finding]:
         if most != resource.RLIM_INFINITY and most < _ENOUGH_FILES:
             remedy += ", for which an administrator must raise the hard limit"
         findings.append(_memory(name="open files", text=text, remedy=remedy))
-    return findings + _shared(pathlib.Path("/dev/shm"))
+    return findings
 
 
 def _shared(folder: pathlib.Path) -> list[Finding]:

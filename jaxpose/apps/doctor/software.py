@@ -9,9 +9,12 @@ import pathlib
 import platform
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from jaxpose.apps.doctor.finding import Finding
+from jaxpose.apps.doctor.finding import INSTALL, Finding
+
+_ROOT = pathlib.Path(__file__).parents[3]
 
 _software = functools.partial(Finding, topic="software")
 
@@ -40,14 +43,74 @@ def installed() -> dict[str, str]:
 def requirements() -> list[str]:
     """What jaxpose needs, and the jaxlib that this jax needs.
 
-    Raises: importlib.metadata.PackageNotFoundError if jaxpose is not installed.
+    Raises: importlib.metadata.PackageNotFoundError if jaxpose is neither a checkout nor
+        installed.
     """
-    lines = list(importlib.metadata.requires("jaxpose") or ())
+    checkout = _checkout()
+    lines = checkout["dependencies"] if checkout else _installed_requirements()
     try:
         jaxs = importlib.metadata.requires("jax") or ()
     except importlib.metadata.PackageNotFoundError:
         jaxs = ()
     return lines + [line for line in jaxs if line.startswith("jaxlib")]
+
+
+def _checkout() -> dict[str, Any]:
+    """`[project]` of the pyproject.toml beside the package; empty if there is none.
+
+    What is installed may be older: `git pull` does not install.
+    """
+    try:
+        import tomllib  # Python 3.11, which `python` asks for
+    except ImportError:
+        return {}
+    try:
+        text = (_ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    project = tomllib.loads(text).get("project", {})
+    return project if project.get("name") == "jaxpose" else {}
+
+
+def _installed_requirements() -> list[str]:
+    """Those of jaxpose as it was installed, without those of extras.
+
+    Raises: importlib.metadata.PackageNotFoundError if it is not.
+    """
+    lines = importlib.metadata.requires("jaxpose") or ()
+    return [line for line in lines if not re.search(r";.*\bextra\b", line)]
+
+
+def outdated() -> list[Finding]:
+    """Whether the checkout needs other packages than when it was installed."""
+    checkout = _checkout()
+    if not checkout:
+        return []
+    try:
+        installed = _worded(_installed_requirements())
+    except importlib.metadata.PackageNotFoundError:
+        text = "it is not installed, so it is found only from its own folder"
+        return [_software(name="jaxpose", text=text, remedy=INSTALL)]
+    needed = _worded(checkout["dependencies"])
+    parts = [
+        f"{what} {', '.join(lines)}"
+        for what, lines in (
+            ("added", sorted(needed - installed)),
+            ("removed", sorted(installed - needed)),
+        )
+        if lines
+    ]
+    if not parts:
+        return []
+    text = f"pyproject.toml changed since it was installed: {'; '.join(parts)}"
+    return [_software(name="jaxpose", text=text, remedy=INSTALL)]
+
+
+def _worded(lines: Iterable[str]) -> set[str]:
+    """Requirements, equal ones in equal words."""
+    from packaging.requirements import Requirement
+
+    return {str(Requirement(line)) for line in lines}
 
 
 def python() -> list[Finding]:
@@ -57,7 +120,8 @@ def python() -> list[Finding]:
     version = platform.python_version()
     text = f"{version}, {sys.executable}, {platform.system()} {platform.machine()}"
     findings = [_software(name="python", text=text)]
-    needed = importlib.metadata.metadata("jaxpose")["Requires-Python"]
+    needed = _checkout().get("requires-python")
+    needed = needed or importlib.metadata.metadata("jaxpose")["Requires-Python"]
     if not SpecifierSet(needed).contains(version, prereleases=True):
         remedy = f"make the virtual environment by a Python {needed}"
         findings.append(_problem("python", f"{version}, must be {needed}", remedy))
@@ -66,8 +130,7 @@ def python() -> list[Finding]:
 
 def project(installed: Mapping[str, str]) -> list[Finding]:
     """The version of jaxpose, and where it is imported from."""
-    folder = pathlib.Path(__file__).parents[3]
-    text = f"{installed.get('jaxpose', 'not installed')}, {folder}"
+    text = f"{installed.get('jaxpose', 'not installed')}, {_ROOT}"
     return [_software(name="jaxpose", text=text)]
 
 

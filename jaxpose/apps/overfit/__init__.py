@@ -14,12 +14,13 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxpose import atomic, devices, evaluate, geometry, tables, train
+from jaxpose import atomic, devices, evaluate, train
 from jaxpose import data as datas
+from jaxpose.apps.overfit import exam as exams
 from jaxpose.apps.overfit import examples, free_outputs, training, verdict
 from jaxpose.apps.overfit.goal import Goal
 from jaxpose.learners import network
-from jaxpose.types import Annotations, Batch, Learner, Poses, Table
+from jaxpose.types import Batch, Learner
 
 # Seeds to try: what one misses and another learns is no fault of the data.
 STARTS = 2
@@ -36,7 +37,10 @@ def overfit(
     data_dir: str,
     manual_dir: str,
 ) -> bool:
-    """Trains on four examples without augmentation until every keypoint is right.
+    """Trains on four examples without augmentation until they are learned by heart.
+
+    Learned is what has every keypoint near the truth (`goal`) and the config's own
+    metrics perfect: means that are those of the truth itself (`exam`).
 
     Prints what it finds, and leaves truth.png and prediction.png in `workdir`/overfit.
     A batch holds the four examples alone. Of several people each is compared with the
@@ -44,38 +48,33 @@ def overfit(
 
     Args:
         num_steps: after which to give up; without progress it gives up sooner.
-    Returns: whether everything that the loss asks for was learned.
+    Returns: whether all that can be asked for was learned, and the metrics are perfect.
     Raises: ValueError if nobody is labeled, or in one of several processes.
     """
-    if jax.process_count() > 1:
-        raise ValueError(
-            f"--mode overfit in {jax.process_count()} processes; four examples need one, "
-            "so leave --distributed away"
-        )
+    _refuse_processes()
     opened = data.open(data_dir, manual_dir)
     rows = examples.choose(opened)
     batch = opened.load(rows)
     folder = workdir / "overfit"
     folder.mkdir(parents=True, exist_ok=True)
     goal = _ask_data(opened, rows, batch, folder / "truth.png")
-    left, sound = _ask_objective(learner, batch, goal, seed)
+    chosen = dataclasses.replace(opened, people=opened.people.take(rows))
+    exam = exams.prepare(chosen.annotations(), batch, evals.values())
+    left, sound = _ask_objective(learner, batch, goal, exam, seed)
     if not left.asked.any():
         _say("verdict", "nothing is left to learn; mend the objective first")
         return False
-    courses = _learn(learner, batch, left, seed=seed, num_steps=num_steps)
-    course = courses[-1]
-    if course.finite():
-        chosen = dataclasses.replace(opened, people=opened.people.take(rows))
-        print(_score(course.last.poses, batch, chosen.annotations(), evals))
-    sheet = examples.prediction_picture(left, course.last.reached)
-    _write(folder / "prediction.png", sheet)
-    print(f"truth beside prediction: {folder / 'prediction.png'}")
-    if not course.learned():
-        first, *more = verdict.explain(courses, left)
-        _say("verdict", first, more)
-    elif not sound:
-        _say("verdict", "the objective; what it can represent was learned")
-    return sound and course.learned()
+    courses = _learn(learner, batch, left, exam, seed=seed, num_steps=num_steps)
+    _show(courses[-1], left, exam, folder / "prediction.png")
+    return _judge(courses, left, exam, sound=sound)
+
+
+def _refuse_processes() -> None:
+    if jax.process_count() > 1:
+        raise ValueError(
+            f"--mode overfit in {jax.process_count()} processes; four examples need one, "
+            "so leave --distributed away"
+        )
 
 
 def _ask_data(
@@ -98,7 +97,7 @@ def _ask_data(
 
 
 def _ask_objective(
-    learner: Learner, batch: Batch, goal: Goal, seed: int
+    learner: Learner, batch: Batch, goal: Goal, exam: exams.Exam, seed: int
 ) -> tuple[Goal, bool]:
     """What is left of the goal, and whether the objective can say what it asks for."""
     batch = training.as_it_is(batch)
@@ -125,11 +124,19 @@ def _ask_objective(
     if impossible.any():
         lines = goal.tell(impossible, reached.distance)
         _say("objective", "targets, loss and decode cannot represent:", lines)
+    if short := exam.short(poses, left.asked):
+        _say("objective", "targets, loss and decode may be too coarse for:", short)
     return left, not impossible.any()
 
 
 def _learn(
-    learner: Learner, batch: Batch, goal: Goal, *, seed: int, num_steps: int
+    learner: Learner,
+    batch: Batch,
+    goal: Goal,
+    exam: exams.Exam,
+    *,
+    seed: int,
+    num_steps: int,
 ) -> list[training.Course]:
     """Training from one seed after the other, until one succeeds."""
     mesh = devices.mesh()
@@ -138,7 +145,7 @@ def _learn(
         fresh = seed + len(courses)
         courses.append(
             training.run(
-                learner, batch, goal, seed=fresh, num_steps=num_steps, mesh=mesh
+                learner, batch, goal, exam, seed=fresh, num_steps=num_steps, mesh=mesh
             )
         )
         _say("training", f"seed {fresh}: {_outcome(courses[-1], goal)}")
@@ -154,38 +161,39 @@ def _may_be_bad_luck(course: training.Course) -> bool:
 def _outcome(course: training.Course, goal: Goal) -> str:
     steps, right = len(course.losses), (goal.asked & ~course.last.reached.wrong).sum()
     if not course.learned():
-        return f"{right} of {goal.asked.sum()} keypoints right after {steps} steps"
+        text = f"{right} of {goal.asked.sum()} keypoints right after {steps} steps"
+        short = len(course.last.short)
+        return f"{text}, metrics that are not perfect: {short}" if short else text
     text = f"learned {len(goal.names)} examples by heart in {steps} steps"
     labeled = goal.labeled.sum()
     return text if right == labeled else f"{text}: {right} of {labeled} keypoints"
 
 
-def _score(
-    poses: Poses,
-    batch: Batch,
-    annotations: Annotations,
-    evals: Mapping[str, evaluate.Eval],
-) -> str:
-    """The config's own metrics of these examples, where so few have any."""
-    n = len(annotations.keypoints)
-    poses = jax.tree.map(lambda x: x[:n], poses)
-    to_source = np.asarray(batch.to_source, np.float64)[:, None]
-    points = np.asarray(poses.keypoints, np.float64)
-    poses = dataclasses.replace(poses, keypoints=geometry.apply(to_source, points))
-    found: dict[str, Table] = {}
-    lines = []
-    for spec in evals.values():
-        for metric in spec.metrics:
-            try:
-                table = metric(poses, annotations, spec.data.skeleton)
-            except ValueError as error:
-                lines.append(f"no {type(metric).__name__} of {n} examples: {error}")
-            else:
-                found[table.name] = table
-    # Tables of other rows, such as limbs, tell little more of so few.
-    first = tables.same_rows([*found.values()])[:1]
-    means = "  ".join(f"{t.name} {t.mean:.4g}" for t in found.values())
-    return "\n".join([*map(tables.joined_text, first), means, *dict.fromkeys(lines)])
+def _show(
+    course: training.Course, goal: Goal, exam: exams.Exam, path: pathlib.Path
+) -> None:
+    """The metrics, and the truth beside the prediction."""
+    if course.finite():
+        print(exam.text(course.last.poses))
+    _write(path, examples.prediction_picture(goal, course.last.reached))
+    print(f"truth beside prediction: {path}")
+
+
+def _judge(
+    courses: Sequence[training.Course], goal: Goal, exam: exams.Exam, *, sound: bool
+) -> bool:
+    """Says what is to blame, if something is; returns whether nothing is."""
+    if not courses[-1].learned():
+        first, *more = verdict.explain(courses, goal)
+        _say("verdict", first, more)
+        return False
+    # With the keypoints that its loss does not ask for.
+    short = exam.short(courses[-1].last.poses)
+    if not sound:
+        _say("verdict", "the objective; what it can represent was learned", short)
+    elif short:
+        _say("verdict", "the objective; its loss leaves out what counts here:", short)
+    return sound and not short
 
 
 def _write(path: pathlib.Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:

@@ -23,13 +23,21 @@ def explain(courses: Sequence[Course], goal: Goal) -> list[str]:
             f"not one parameter moved in {len(course.losses)} steps{_rate(course)}: look "
             + "at the learning rate, and at what the optimizer is told to freeze"
         ]
-    missed = goal.tell(course.last.reached.wrong, course.last.reached.distance)
     causes = _motionless(course), _loss(course), _modes(course), _pattern(courses, goal)
-    return [
-        f"not learned within {TOLERANCE:.0%} of the person's size:",
-        *(f"  {line}" for line in missed),
-        *filter(None, causes),
-    ]
+    return [*_missed(course, goal), *filter(None, causes)]
+
+
+def _missed(course: Course, goal: Goal) -> list[str]:
+    """Keypoints too far from the truth, and metrics that are not perfect."""
+    lines = []
+    wrong, distance = course.last.reached.wrong, course.last.reached.distance
+    if wrong.any():
+        lines.append(f"not learned within {TOLERANCE:.0%} of the person's size:")
+        lines += [f"  {line}" for line in goal.tell(wrong, distance)]
+    if course.last.short:
+        lines.append("metrics of the config that are not perfect:")
+        lines += [f"  {line}" for line in course.last.short]
+    return lines
 
 
 def does_not_fall(course: Course) -> bool:
@@ -107,6 +115,8 @@ def _modes(course: Course) -> str:
 
 def _pattern(courses: Sequence[Course], goal: Goal) -> str:
     """Where the misses are; what every start misses is not bad luck."""
+    if not courses[-1].last.reached.wrong.any():
+        return ""
     wrong = np.logical_and.reduce([course.last.reached.wrong for course in courses])
     if not wrong.any():
         return (

@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from jaxpose.apps.doctor import backend, finding
+from jaxpose.apps.doctor import backend, finding, gpus
 
 CPU = {"platform": "cpu", "kind": "cpu", "limit": None}
 GPU = {"platform": "gpu", "kind": "NVIDIA H200", "limit": 105e9}
@@ -30,11 +30,18 @@ def test_devices_are_grouped_with_their_memory():
             "unset JAX_PLATFORMS (now JAX_PLATFORMS=bogus)",
         ),
         (
-            "Traceback\nAssertionError\nexit status 1",
+            "Traceback\n  assert x\n     ^^^^^\nAssertionError\nexit status 1",
             {"JAX_PLATFORMS": "cuda"},
-            "AssertionError",
+            "AssertionError: assert x",
             "unset JAX_PLATFORMS",
         ),
+        (
+            "ERROR: a\nRuntimeError: no device\n  assert x\nAssertionError: \nstatus",
+            {"JAX_PLATFORMS": "cuda"},
+            "RuntimeError: no device",
+            "unset JAX_PLATFORMS",
+        ),
+        ("MemoryError\nexit status 1", {}, "MemoryError", "end other programs"),
         ("ModuleNotFoundError: No module named 'jax'", {}, "Module", "pip install -e"),
         ("\nexit status -4", {}, "exit status -4", "end other programs that use"),
     ],
@@ -44,6 +51,15 @@ def test_a_jax_that_does_not_start_is_told(said, environment, reason, remedy):
     assert one.broken and one.text.startswith(f"does not start: {reason}")
     assert one.remedy.startswith(remedy)
     assert not backend.imports(started(said))
+
+
+def test_a_platform_that_is_not_there_is_told_in_words(monkeypatch):
+    if gpus.nvidia().present:
+        pytest.skip("this machine has a GPU")
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    (one,) = backend.seen(backend.start(), {"JAX_PLATFORMS": "cuda"})
+    assert one.text != "does not start: AssertionError"
+    assert one.remedy == "unset JAX_PLATFORMS (now JAX_PLATFORMS=cuda)"
 
 
 def test_a_wrong_flag_ends_only_the_process_that_starts_jax(monkeypatch):

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import tensorflow_datasets as tfds
 
+from data_builders.figures import figures_dataset_builder as figures
 from data_builders.lspet import lspet_dataset_builder
 from jaxpose.apps.doctor import data_sets
 
@@ -49,6 +50,7 @@ def change(folder, **fields):
 def test_builders_are_found_with_their_versions():
     found = data_sets.builders(ROOT / "data_builders")
     assert {data_sets.Builder(name="lsp", version="1.0.0"), LSPET} <= {*found}
+    assert all(one.version for one in found)
     assert not data_sets.builders(ROOT / "none")
 
 
@@ -63,6 +65,30 @@ def test_builder_configs_have_names_of_their_own(prepared):
     shutil.move(folder, data / "lspet" / "single" / "1.0.0")
     (one,) = examine(prepared)
     assert one.name == "lspet/single" and not one.remedy
+
+
+def test_every_config_of_figures_is_counted_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures.SINGLE, "pictures", {"train": 3, "test": 2})
+    monkeypatch.setattr(figures.MULTI, "pictures", {"train": 2, "test": 1})
+    (known,) = [
+        one
+        for one in data_sets.builders(ROOT / "data_builders")
+        if one.name == "figures"
+    ]
+    for config, texts in (
+        ("single", ["train 3, test 2"]),
+        ("multi", ["train 2, test 1", "train 3, test 2"]),
+    ):
+        builder = figures.Builder(
+            config=config, data_dir=tmp_path, file_format="array_record"
+        )
+        builder.download_and_prepare()
+        found = data_sets.examine(known, tmp_path, tmp_path / "manual")
+        names = ["figures/multi", "figures/single"][-len(texts) :]
+        assert [one.name for one in found] == names
+        for one, text in zip(found, texts, strict=True):
+            assert one.text.startswith(f"{known.version}, {text}; ")
+            assert not one.remedy
 
 
 def test_originals_that_wait_are_named(tmp_path):

@@ -1,4 +1,5 @@
 import resource
+import sys
 
 import pytest
 
@@ -63,6 +64,20 @@ def test_systems_that_do_not_say_what_is_free_are_no_fault(monkeypatch):
     assert "available" not in machine.memory()[0].text
 
 
+def test_a_system_that_says_nothing_is_unknown(monkeypatch):
+    """Windows."""
+    monkeypatch.setattr(machine, "_available", lambda: None)
+    monkeypatch.setattr(machine, "memory_limit", lambda: None)
+    monkeypatch.setattr(machine, "_shared", lambda folder: [])
+    monkeypatch.delattr(machine.os, "sysconf")
+    monkeypatch.setitem(sys.modules, "resource", None)
+    found = [*machine.memory(), *machine.limits()]
+    assert [(one.name, one.text, one.remedy) for one in found] == [
+        ("machine", "unknown", ""),
+        ("open files", "unknown", ""),
+    ]
+
+
 def test_cores_that_may_not_be_used_are_noted(monkeypatch):
     monkeypatch.setattr(machine.os, "cpu_count", lambda: 16)
     monkeypatch.setattr(machine, "cores", lambda: 1.5)
@@ -84,7 +99,7 @@ def test_cores_that_may_not_be_used_are_noted(monkeypatch):
 )
 def test_few_open_files_are_noted(monkeypatch, limits, remedy):
     monkeypatch.setattr(machine, "_shared", lambda folder: [])
-    monkeypatch.setattr(machine.resource, "getrlimit", lambda which: limits)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits)
     found = [one.remedy for one in machine.limits() if one.remedy]
     assert len(found) == (remedy is not None)
     assert all(one.startswith(remedy) for one in found)

@@ -21,6 +21,20 @@ GOOD = {
 }
 
 
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """Another project's root, and what was installed from it."""
+
+    def make(project, installed=()):
+        if project:
+            (tmp_path / "pyproject.toml").write_text(f"[project]\n{project}\n")
+        monkeypatch.setattr(software, "_ROOT", tmp_path)
+        of = {"jaxpose": [*installed], "jax": ["jaxlib<=0.10.2,>=0.10.2"]}
+        monkeypatch.setattr(importlib.metadata, "requires", of.get)
+
+    return make
+
+
 def advice(findings):
     return [(one.name, one.text, one.remedy) for one in findings if one.remedy]
 
@@ -81,16 +95,50 @@ def test_another_pythons_range(monkeypatch):
     assert "virtual environment" in remedy
 
 
-def test_a_project_that_is_not_installed_is_told(monkeypatch):
-    (fact,) = software.project({})
-    assert fact.text == f"not installed, {ROOT}"
-
+def test_a_project_that_is_not_installed_is_told(monkeypatch, checkout):
     def lack(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "requires", lack)
+    (fact,) = software.project({})
+    assert fact.text == f"not installed, {ROOT}"
+    (note,) = software.outdated()
+    assert "not installed" in note.text and not note.broken
+    assert "optax>=0.2.6" in software.requirements()
+    checkout("")
+    monkeypatch.setattr(importlib.metadata, "requires", lack)
+    assert not software.outdated()
     (problem,) = examination.attempt("software", "packages", software.requirements)
     assert "jaxpose" in problem.text and problem.remedy == finding.INSTALL
+
+
+def test_a_checkout_counts_more_than_its_older_installation(checkout):
+    lines = """name = "jaxpose"\ndependencies = ["new <3,>=1", "kept>=2, <4"]"""
+    checkout(lines, ["kept<4,>=2", "gone", "beam; extra == 'build'"])
+    assert software.requirements() == [
+        "new <3,>=1",
+        "kept>=2, <4",
+        "jaxlib<=0.10.2,>=0.10.2",
+    ]
+    (note,) = software.outdated()
+    assert note.name == "jaxpose" and not note.broken
+    assert note.text.endswith("installed: added new<3,>=1; removed gone")
+    assert note.remedy == finding.INSTALL
+    checkout(lines, ["kept<4,>=2", "new<3,>=1", "beam; extra == 'build'"])
+    assert not software.outdated()
+
+
+@pytest.mark.parametrize("project", ["", 'name = "other"\ndependencies = ["new"]'])
+def test_without_a_checkout_the_installation_counts(checkout, project):
+    checkout(project, ["optax>=0.2.6", "beam; extra == 'build'"])
+    assert software.requirements() == ["optax>=0.2.6", "jaxlib<=0.10.2,>=0.10.2"]
+    assert not software.outdated()
+
+
+def test_a_python_that_reads_no_toml_takes_the_installation(checkout, monkeypatch):
+    checkout('name = "jaxpose"\ndependencies = ["new"]', ["optax>=0.2.6"])
+    monkeypatch.setitem(sys.modules, "tomllib", None)
+    assert software.requirements()[0] == "optax>=0.2.6"
 
 
 def test_cuda_parts_must_be_of_jaxlibs_version():

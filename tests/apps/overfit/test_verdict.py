@@ -7,7 +7,7 @@ from jaxpose.apps.overfit.goal import Reached
 from jaxpose.types import Poses
 
 
-def course(losses, *, inferred, wrong) -> training.Course:
+def course(losses, *, inferred, wrong, short=()) -> training.Course:
     """A course whose every check found the same."""
     reached = Reached(np.zeros((*wrong.shape, 2)), np.where(wrong, 9.0, 0.0), wrong)
     poses = Poses(
@@ -16,7 +16,7 @@ def course(losses, *, inferred, wrong) -> training.Course:
         person_scores=np.ones(wrong.shape[:2]),
     )
     count = max(len(losses) // training.CHECK_EVERY, 1)
-    checks = [training.Check(inferred, poses, reached) for _ in range(count)]
+    checks = [training.Check(inferred, poses, reached, short) for _ in range(count)]
     return training.Course(losses=losses, checks=checks)
 
 
@@ -74,3 +74,16 @@ def test_a_first_loss_that_is_not_finite_blames_no_learning_rate():
     failed = course([float("nan")], inferred=np.nan, wrong=misses((0, 1)))
     (said,) = verdict.explain([failed], goal)
     assert said.startswith("the very first loss is nan, before anything was learned")
+
+
+def test_metrics_that_are_not_perfect_are_named():
+    goal = goal_of(np.random.default_rng(1).uniform(0, 99, (4, 1, 14, 2)))
+    told = ("PCK@0.02 is 50, 100 for the truth itself",)
+    failed = course(STUCK, inferred=0.1, wrong=misses(), short=told)
+    assert not failed.learned()
+    first, second, *causes = verdict.explain([failed, failed], goal)
+    assert first == "metrics of the config that are not perfect:"
+    assert second == f"  {told[0]}"
+    assert [cause.partition(":")[0] for cause in causes] == [
+        "no progress in the last 500 steps"
+    ]

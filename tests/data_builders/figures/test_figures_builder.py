@@ -13,7 +13,7 @@ from jaxpose import rarity, records, regions, skeletons
 
 
 def small(config: figures.Config, **pictures: int) -> figures.Config:
-    return dataclasses.replace(config, name=f"small_{config.name}", pictures=pictures)
+    return figures.own(recipe=config.recipe, pictures=pictures)
 
 
 def open_split(tmp_path, config, split, skeleton):
@@ -73,6 +73,19 @@ def test_it_is_drawn_without_a_download_and_names_its_content(single):
         "test": 4,
     }
     assert len(builder.info.metadata["content_sha256"]) == 64
+
+
+def test_the_content_decides_its_digest(tmp_path, single):
+    digests = set()
+    for n, seed in ((3, 0), (3, 1), (4, 0)):
+        recipe = dataclasses.replace(figures.SINGLE.recipe, seed=seed)
+        config = figures.own(recipe=recipe, pictures={"test": n})
+        open_split(tmp_path, config, "test", skeletons.LSP)
+        made = figures.Builder(
+            config=config, data_dir=tmp_path, file_format="array_record"
+        )
+        digests.add(made.info.metadata["content_sha256"])
+    assert len(digests) == 3
 
 
 def test_the_two_configs_are_there():
