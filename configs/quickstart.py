@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     size = config_dict.FieldReference((96, 96))
     config.seed = 0
     config.batch_size = 32
-    config.num_steps = 1800
+    config.num_steps = 1500
     config.data_dir = "data"
     config.manual_dir = "data/manual"
     config.log_every = 50
