@@ -14,7 +14,13 @@ CONFIG = pathlib.Path(__file__).parents[1] / "experiments" / "tiny.py"
 def run(lspet, folder, *more: str) -> int:
     return command.main(
         ["sheet", "--config", str(CONFIG), "--data-dir", str(lspet[0] / "data")]
-        + ["--manual-dir", str(lspet[0] / "manual"), "--out", str(folder / "sheet.png"), *more]
+        + [
+            "--manual-dir",
+            str(lspet[0] / "manual"),
+            "--out",
+            str(folder / "sheet.png"),
+            *more,
+        ]
     )
 
 

@@ -138,7 +138,7 @@ def _learn(
     seed: int,
     num_steps: int,
 ) -> list[training.Course]:
-    """Training from one seed after the other, until one succeeds."""
+    """Training from one seed after the other, until one succeeds; the best comes last."""
     mesh = devices.mesh()
     courses: list[training.Course] = []
     while not courses or (len(courses) < STARTS and _may_be_bad_luck(courses[-1])):
@@ -149,7 +149,7 @@ def _learn(
             )
         )
         _say("training", f"seed {fresh}: {_outcome(courses[-1], goal)}")
-    return courses
+    return sorted(courses, key=training.Course.right)
 
 
 def _may_be_bad_luck(course: training.Course) -> bool:

@@ -67,6 +67,10 @@ class Course:
         """Every keypoint that counts is near the truth, and every metric perfect."""
         return not self.last.reached.wrong.any() and not self.last.short
 
+    def right(self) -> tuple[int, int]:
+        """How much was learned, to compare: keypoints before metrics."""
+        return int((~self.last.reached.wrong).sum()), -len(self.last.short)
+
     def finite(self) -> bool:
         return bool(np.isfinite(self.losses[-1])) and not self.spoilt
 
