@@ -62,8 +62,8 @@ def score(config: ConfigDict, way: dict[str, ConfigDict], options: Any) -> float
     """PCK@0.2 at the end of a run of this config, trained in another way."""
     config.num_steps = config.eval_every = options.steps
     config.data_dir, config.manual_dir = options.data_dir, options.manual_dir
-    with config.unlocked():
-        config.learner.update(way)
+    for name, part in way.items():
+        config.learner[name] = part
     with tempfile.TemporaryDirectory() as folder:
         workdir = pathlib.Path(folder)
         train.train(**configs.build(config), workdir=workdir)

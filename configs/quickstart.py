@@ -17,7 +17,7 @@ from jaxpose.config import spec
 from jaxpose.learners import optimizers, supervised
 from jaxpose.metrics import pck
 from jaxpose.models import pose_resnet, resnet
-from jaxpose.objectives import softmax_heatmaps
+from jaxpose.objectives import heatmaps
 from jaxpose.skeletons import MPII
 
 
@@ -66,7 +66,7 @@ def get_config() -> ConfigDict:
             ),
             deconvolutions=(64, 64),
         ),
-        objective=spec(softmax_heatmaps.SoftmaxHeatmaps, size=size, sigma=1.0),
+        objective=spec(heatmaps.Heatmaps, size=size, sigma=1.0),
         optimizer=spec(
             optimizers.adamw,
             learning_rate=spec(

@@ -1,7 +1,7 @@
-"""Heatmaps as probabilities: in which cell is each keypoint? Fast to learn from scratch.
+"""Heatmaps as probabilities: in which cell of the grid is each keypoint?
 
-Squared error has to learn first that nearly every cell is empty; here the cells of a map
-compete, so that a network says where from its first steps on.
+The cells of a map compete under a softmax, so that the loss has no empty maps to get
+right first; a hidden keypoint may be likely in several places.
 """
 
 import dataclasses
