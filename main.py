@@ -28,7 +28,9 @@ MODE = flags.DEFINE_enum(
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "latest", "To evaluate: latest, best, all or a step."
 )
-SPLIT = flags.DEFINE_string("split", None, "To evaluate: one of the config's evals.")
+SPLIT = flags.DEFINE_string(
+    "split", None, "To evaluate: the config's evals, such as test,train or 'test_*'."
+)
 DISTRIBUTED = flags.DEFINE_string(
     "distributed",
     None,

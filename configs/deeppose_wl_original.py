@@ -19,7 +19,16 @@ from ml_collections import ConfigDict, config_dict
 
 from data_builders.lsp import lsp_dataset_builder
 from data_builders.lspet import lspet_dataset_builder
-from jaxpose import augment, checkpoint, data, evaluate, rarity, records, regions
+from jaxpose import (
+    augment,
+    checkpoint,
+    data,
+    evaluate,
+    ordered,
+    rarity,
+    records,
+    regions,
+)
 from jaxpose.config import spec
 from jaxpose.learners import optimizers, supervised
 from jaxpose.metrics import mse, pck
@@ -59,7 +68,7 @@ def get_config() -> ConfigDict:
         )
     )
     train, test = (
-        spec(records.Ordered, sources=sources, order=ORDER, start=start, stop=stop)
+        spec(ordered.Ordered, sources=sources, order=ORDER, start=start, stop=stop)
         for start, stop in ((0, 9000), (9000, 12000))
     )
     canvas = {"skeleton": LSP, "size": size, "border": "zero", "antialias": False}

@@ -1,6 +1,7 @@
 """Experiments as data: a config is a tree of calls, postponed."""
 
 import dataclasses
+import runpy
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,13 @@ def spec(fn: Callable[..., Any], /, **kwargs: Any) -> ConfigDict:
     visible as fields: `--config.learner.optimizer.momentum=0.8` changes one.
     """
     return ConfigDict({"fn": fn, **kwargs})
+
+
+def load(name: str) -> ConfigDict:
+    """The config of a file, `configs/a.py`, or `configs/a.py:what` if it asks for it."""
+    path, _, variant = name.partition(":")
+    get_config = runpy.run_path(path)["get_config"]
+    return get_config(variant) if variant else get_config()
 
 
 def build(config: Any) -> Any:

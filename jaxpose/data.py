@@ -5,13 +5,12 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import cv2
 import grain
 import numpy as np
 from absl import flags
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
 
-from jaxpose import geometry, prepared, records
+from jaxpose import canvases, crops, geometry, records
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations, Batch
 
@@ -37,8 +36,11 @@ class Data:
         mixture: chance of each source in a training batch; empty: by its number of
             people.
         weighting: gives every person a loss weight; () for weight 1.
+        crop: extends and shifts the people's boxes; the default shows them as they are.
         border: `edge` repeats the photograph's outermost pixels when interpolating at
-            its border; `zero` blends with black, as scikit-image 0.13 did.
+            its border; `zero` blends with black, as scikit-image 0.13 did; `box`
+            repeats those of the box, as the TensorFlow DeepPose did, which cut it out
+            before it resized it.
         antialias: decode photographs that shrink to half or less at reduced size.
         threads: that decode; 0 takes one for each core.
         workers: processes that decode, each with these threads; 0 for none.
@@ -49,7 +51,8 @@ class Data:
     size: tuple[int, int]
     mixture: tuple[float, ...] = ()
     weighting: Weighting | tuple[()] = ()
-    border: geometry.Border = "edge"
+    crop: crops.Crop = dataclasses.field(default_factory=crops.Crop)
+    border: canvases.Border = "edge"
     antialias: bool = True
     threads: int = 0
     workers: int = 0
@@ -97,14 +100,17 @@ class Examples:
         """Shuffled batches number start..stop-1; epochs follow without a seam.
 
         Args:
+            seed: of the order and of the crops.
             batch_size: of the global batch.
             part: the rows of each global batch that this process loads.
         """
         order = self._order(seed)
 
         def load(step: int) -> Batch:
-            rows = range(step * batch_size, (step + 1) * batch_size)[part]
-            return self.load(np.array([order[row] for row in rows]))
+            first = step * batch_size
+            places = range(first, first + batch_size)[part]
+            draws = crops.draws(seed, first, batch_size)[part]
+            return self.load(np.array([order[place] for place in places]), draws)
 
         return self._iterate(grain.MapDataset.range(start, stop).map(load))
 
@@ -147,33 +153,47 @@ class Examples:
             )
         return iter(dataset)
 
-    def load(self, rows: Int[np.ndarray, "b"]) -> Batch:
+    def load(
+        self,
+        rows: Int[np.ndarray, "b"],
+        draws: Float[np.ndarray, "b 4"] | None = None,
+    ) -> Batch:
         """Decodes and cuts these people's canvases; row -1 gives an empty one.
+
+        Args:
+            draws: of the crops; None, as for evaluation, is the middle of each range.
 
         Raises: ValueError naming the record if a photograph cannot be decoded.
         """
-        empty = self._empty()
-        examples = [self._example(int(row)) if row >= 0 else empty for row in rows]
+        people, empty = self.people, self._empty()
+        if draws is None:
+            draws = np.full((len(rows), 4), 0.5)
+        boxes = self.data.crop(people.box[rows], people.size[rows], draws)
+        examples = [
+            self._example(int(row), box) if row >= 0 else empty
+            for row, box in zip(rows, boxes, strict=True)
+        ]
         fields: dict[str, Any] = {"index": rows.astype(np.int32)}
         for name in empty:
             fields[name] = np.stack([example[name] for example in examples])
         return Batch(**fields)
 
-    def _example(self, row: int) -> dict[str, Any]:
+    def _example(self, row: int, box: Float[np.ndarray, "4"]) -> dict[str, Any]:
         people, data = self.people, self.data
-        jpeg = people.photographs.jpeg(int(people.record[row]))
+        size, keypoints = people.size[row], people.keypoints[row].astype(np.float64)
         try:
-            image, mask, to_canvas = canvas(
-                jpeg,
-                people.box[row],
-                size=people.size[row],
+            image, mask, to_canvas = canvases.cut(
+                people.photographs.jpeg(int(people.record[row])),
+                box,
+                size=size,
                 canvas_size=data.size,
                 border=data.border,
                 antialias=data.antialias,
+                pixel=float(data.crop.pixel(size)),
             )
         except ValueError as error:
             raise ValueError(f"{people.describe(row)}: {error}") from None
-        keypoints = geometry.apply(to_canvas, people.keypoints[row].astype(np.float64))
+        keypoints = geometry.apply(to_canvas, data.crop.keypoints(keypoints, box, size))
         return {
             "image": image,
             "mask": mask,
@@ -205,65 +225,3 @@ def _diagonal(
         return np.float32(1)
     box = geometry.tight_box(keypoints, labeled)
     return np.float32(max(np.hypot(*(box[2:] - box[:2])), 1.0))
-
-
-def canvas(
-    jpeg: bytes,
-    box: Float[np.ndarray, "4"],
-    *,
-    size: Int[np.ndarray, "2"],
-    canvas_size: tuple[int, int],
-    border: geometry.Border,
-    antialias: bool,
-) -> tuple[
-    UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"], Float[np.ndarray, "2 3"]
-]:
-    """Cuts a box out of a photograph and stretches it to a canvas.
-
-    Args:
-        size: (height, width) that the annotations state.
-
-    Returns:
-        RGB canvas, black where the photograph ends; mask, 1 inside the photograph; the
-        map from source to canvas pixels.
-
-    Raises: ValueError if the JPEG cannot be decoded or has another size.
-    """
-    to_canvas = geometry.stretch(box, canvas_size)
-    shrink = 1 / max(to_canvas[0, 0], to_canvas[1, 1])
-    factor = max((f for f in (2, 4, 8) if antialias and shrink >= f), default=1)
-    image = prepared.decode(jpeg, factor)
-    if image.shape[:2] != tuple(-(-int(side) // factor) for side in size):
-        raise ValueError(
-            f"decoded at 1/{factor} it is {image.shape[:2]}, the record says {tuple(size)}"
-        )
-    cut = cv2.warpAffine(
-        image,
-        geometry.compose(to_canvas, _enlarge(factor)),
-        canvas_size[::-1],
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE if border == "edge" else cv2.BORDER_CONSTANT,
-    )
-    mask = _inside(to_canvas, size, canvas_size)
-    return cut * mask[..., None], mask, to_canvas
-
-
-def _enlarge(factor: int) -> Float[np.ndarray, "2 3"]:
-    """Maps pixels of an image decoded at 1 / factor to pixels of the full one."""
-    return np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2]])
-
-
-def _inside(
-    to_canvas: Float[np.ndarray, "2 3"],
-    size: Int[np.ndarray, "2"],
-    canvas_size: tuple[int, int],
-) -> UInt8[np.ndarray, "h w"]:
-    """1 where a canvas pixel's centre lies in the photograph."""
-    x0, y0, x1, y1 = geometry.apply(
-        to_canvas, geometry.whole_image(size).reshape(2, 2)
-    ).ravel()
-    rows, columns = np.arange(canvas_size[0]), np.arange(canvas_size[1])
-    inside = ((rows >= y0) & (rows <= y1))[:, None] & (
-        (columns >= x0) & (columns <= x1)
-    )
-    return inside.astype(np.uint8)

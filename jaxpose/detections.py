@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from jaxpose import geometry, ignored, records
 from jaxpose.pose_files import coco_parts
-from jaxpose.prepared import Photographs
+from jaxpose.prepared import Listing
 from jaxpose.regions import Region
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations
@@ -26,15 +26,6 @@ class _Found:
     record: Int[np.ndarray, "n"]
     box: Float[np.ndarray, "n 4"]
     score: Float[np.ndarray, "n"]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Shown:
-    """Every photograph of a split, one a row."""
-
-    image_id: Int[np.ndarray, "r"]
-    size: Int[np.ndarray, "r 2"]
-    names: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +51,11 @@ class Detections:
     category: int = 1
     threshold: float = 0.0
 
+    @property
+    def boxes(self) -> str:
+        found = f"found ones of {pathlib.Path(self.file).name}"
+        return f"{found} with scores of {self.threshold:g} or more, {self.region}"
+
     def open(
         self, data_dir: str, manual_dir: str, skeleton: Skeleton
     ) -> records.People:
@@ -68,12 +64,13 @@ class Detections:
         """
         boxes = _read(pathlib.Path(self.file))
         people = self.split.open(data_dir, manual_dir, skeleton)
-        shown = _shown(people.photographs)
+        shown = _numbered(people)
         found = self._found(boxes, shown, people)
         n, k = len(found.record), len(skeleton.keypoints)
         keypoints, visibility = np.zeros((n, k, 2), np.float32), np.zeros((n, k), int)
         size = shown.size[found.record]
-        more = {"box": found.box, "score": found.score}
+        category = np.full(n, self.category)
+        more = {"box": found.box, "score": found.score, "category_id": category}
         return records.People(
             photographs=people.photographs,
             record=found.record,
@@ -87,8 +84,9 @@ class Detections:
         )
 
     def _found(
-        self, boxes: list[Mapping[str, Any]], shown: _Shown, people: records.People
+        self, boxes: list[Mapping[str, Any]], shown: Listing, people: records.People
     ) -> _Found:
+        """The boxes that count, and nobody on each photograph without any."""
         record_of = {number: row for row, number in enumerate(shown.image_id.tolist())}
         taken = [
             box
@@ -130,41 +128,48 @@ def _read(file: pathlib.Path) -> list[Mapping[str, Any]]:
             "or an empty one"
         )
     for number, box in enumerate(boxes):
-        good = isinstance(box, dict) and {"image_id", "bbox", "score"} <= box.keys()
-        if not good or not _is_box(box["bbox"]) or not math.isfinite(box["score"]):
+        if not _is_result(box):
             raise ValueError(
-                f"{file}: result {number} is {box}; it must have image_id, bbox as "
-                "[x, y, width, height] with positive sides, and score"
+                f"{file}: result {number} is {box}; it must have image_id, a whole "
+                "number, bbox as [x, y, width, height] with positive sides, and score, a "
+                "number"
             )
     return boxes
+
+
+def _is_result(box: Any) -> bool:
+    return (
+        isinstance(box, dict)
+        and isinstance(box.get("image_id"), int)
+        and _is_box(box.get("bbox"))
+        and coco_parts.finite([box.get("score")])
+    )
 
 
 def _is_box(box: Any) -> bool:
     return (
         isinstance(box, list)
         and len(box) == 4
-        and all(isinstance(n, int | float) and math.isfinite(n) for n in box)
+        and coco_parts.finite(box)
         and min(box[2:]) > 0
     )
 
 
-def _shown(photographs: Photographs) -> _Shown:
-    """Raises: ValueError if the data set does not number its photographs."""
-    image_id, size, names = [], [], []
-    for number in range(len(photographs)):
-        example = photographs.read(number)
-        if "image_id" not in example:
-            raise ValueError(
-                f"{photographs.names[0]} does not number its photographs, so no file of "
-                "detections can belong to it; use the people's own boxes"
-            )
-        image_id.append(int(example["image_id"]))
-        size.append((example["height"], example["width"]))
-        names.append(example["filename"].decode())
-    return _Shown(image_id=np.array(image_id), size=np.array(size), names=tuple(names))
+def _numbered(people: records.People) -> Listing:
+    """Every photograph.
+
+    Raises: ValueError if the data set does not number its photographs.
+    """
+    shown = people.listing
+    if shown is None or (shown.image_id < 0).any():
+        raise ValueError(
+            f"{people.photographs.names[0]} does not number its photographs, so no file "
+            "of detections can belong to it; use the people's own boxes"
+        )
+    return shown
 
 
-def _truth(people: records.People, found: _Found, shown: _Shown) -> Annotations:
+def _truth(people: records.People, found: _Found, shown: Listing) -> Annotations:
     """Annotated people in the first row of their photograph, nobody in the others."""
     n = len(found.record)
     first = {record: row for row, record in reversed([*enumerate(found.record)])}

@@ -7,12 +7,21 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import PyTree, UInt8
+from jaxtyping import Array, Int, PyTree, UInt8
 from tqdm import tqdm
 
-from jaxpose import data, devices, draw, predict
+from jaxpose import crops, data, devices, draw, heatmap_pictures, predict
 from jaxpose.skeletons import Skeleton
-from jaxpose.types import Annotations, Batch, Learner, Metric, Poses, Table
+from jaxpose.types import (
+    Annotations,
+    Batch,
+    HeatmapObjective,
+    Learner,
+    Metric,
+    Objective,
+    Poses,
+    Table,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,21 +33,28 @@ class Eval:
         metrics: each gives a table.
         mirror: average each prediction with that for the mirrored canvas.
         watch: also evaluate during training, not only on demand.
+        objective: reads the outputs instead of the learner's own; () for that.
     """
 
     data: data.Data
     metrics: tuple[Metric, ...]
     mirror: bool = False
     watch: bool = True
+    objective: Objective | tuple[()] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
-    """One checkpoint on one split."""
+    """One checkpoint on one split.
+
+    Attributes:
+        heatmaps: of the first people; None if the objective has none.
+    """
 
     tables: tuple[Table, ...]
     poses: Poses
     annotations: Annotations
+    heatmaps: heatmap_pictures.Maps | None = None
 
     def headline(self, split: str) -> dict[str, float]:
         """`split/metric` -> mean, for logs and for choosing the best checkpoint.
@@ -53,6 +69,8 @@ class Result:
 
 # Examples whose predictions are drawn at every evaluation.
 PICTURES = 12
+# Examples whose heatmaps are drawn, all of the first batch.
+HEATMAPS = 4
 # (height, width) of a picture in the sheet.
 TILE = (320, 240)
 
@@ -71,10 +89,12 @@ class Evaluator:
         data_dir: str,
         manual_dir: str,
     ) -> None:
-        if spec.data.size != learner.objective.size:
+        objective = spec.objective or learner.objective
+        if not spec.data.size == objective.size == learner.objective.size:
             raise ValueError(
                 f"evals.{name}.data.size={spec.data.size}, but the network was made for "
-                f"canvases of {learner.objective.size}; give both the same size"
+                f"canvases of {learner.objective.size}, and its outputs are read for "
+                f"{objective.size}; give all the same size"
             )
         self.name = name
         self.spec = spec
@@ -83,18 +103,36 @@ class Evaluator:
         self._mesh = mesh
         self._batch_size = batch_size
         self._predict = compile_predict(
-            learner, mesh, mirror=self.skeleton if spec.mirror else None
+            learner,
+            mesh,
+            objective=objective,
+            mirror=self.skeleton if spec.mirror else None,
         )
 
     def run(self, state: PyTree) -> Result:
         """Poses of everybody in the split, and every metric of them."""
-        return self._score(self._poses(state), self.examples.annotations())
+        poses, heatmaps = self._look(state)
+        result = self._score(poses, self.examples.annotations())
+        return dataclasses.replace(result, heatmaps=heatmaps)
 
     def _score(self, poses: Poses, annotations: Annotations) -> Result:
-        tables = tuple(
+        measured = (
             metric(poses, annotations, self.skeleton) for metric in self.spec.metrics
         )
+        tables = tuple(
+            dataclasses.replace(table, convention=f"{table.convention}; {self._seen()}")
+            for table in measured
+        )
         return Result(tables=tables, poses=poses, annotations=annotations)
+
+    def _seen(self) -> str:
+        """What of a score is not the metric's, but of how the network looked."""
+        boxes = " and ".join(dict.fromkeys(s.boxes for s in self.spec.data.sources))
+        if self.spec.data.crop != crops.Crop():
+            boxes += f" in the middle of {self.spec.data.crop}"
+        mirrored = "mean with the mirrored canvas" if self.spec.mirror else "no mirror"
+        read = f"; read by {self.spec.objective}" if self.spec.objective else ""
+        return f"boxes: {boxes}; {mirrored}; no OKS-NMS{read}"
 
     def measures(self) -> set[str]:
         """Names of what `run` measures, found by scoring the truth against itself."""
@@ -110,6 +148,18 @@ class Evaluator:
         rows = np.linspace(0, len(self.examples) - 1, min(PICTURES, len(self.examples)))
         tiles = [self._tile(result, int(row)) for row in rows]
         return draw.contact_sheet(tiles, columns=4)
+
+    def heatmap_picture(self, result: Result) -> UInt8[np.ndarray, "h w 3"] | None:
+        """True beside predicted heatmaps of the first people; None without heatmaps."""
+        if result.heatmaps is None:
+            return None
+        rows = np.arange(len(result.heatmaps.truth))
+        return heatmap_pictures.montage(
+            np.asarray(self.examples.load(rows).image),
+            result.heatmaps,
+            np.any(result.annotations.labeled[rows], axis=1),
+            self.skeleton.keypoints,
+        )
 
     def _tile(self, result: Result, row: int) -> UInt8[np.ndarray, "h w 3"]:
         people = self.examples.people
@@ -127,21 +177,26 @@ class Evaluator:
             draw_pose(predicted, np.full(len(predicted), 2, np.int32)),
         )
 
-    def _poses(self, state: PyTree) -> Poses:
+    def _look(self, state: PyTree) -> tuple[Poses, heatmap_pictures.Maps | None]:
+        """Everybody's poses, and the heatmaps of the first people."""
         batches = self.examples.eval_batches(
             batch_size=self._batch_size, part=devices.local_rows(self._batch_size)
         )
-        parts = []
+        parts: list[Poses] = []
         count = -(-len(self.examples) // self._batch_size)
         for batch in tqdm(
             batches, total=count, desc=self.name, leave=False, disable=None
         ):
-            poses = self._predict(state, devices.put_batch(batch, self._mesh))
+            found, maps = self._predict(state, devices.put_batch(batch, self._mesh))
+            if not parts:
+                heatmaps = jax.tree.map(
+                    lambda x: np.asarray(x)[: len(self.examples)], maps
+                )
             # Replicated, so that every process holds the whole split.
-            parts.append(jax.tree.map(np.asarray, poses))
+            parts.append(jax.tree.map(np.asarray, found))
         everyone = jax.tree.map(lambda *x: np.concatenate(x), *parts)
         poses = jax.tree.map(lambda x: x[: len(self.examples)], everyone)
-        return self._rescored(poses)
+        return self._rescored(poses), heatmaps
 
     def _rescored(self, poses: Poses) -> Poses:
         """As sure of a person as of the box that a detector found, and of the pose."""
@@ -153,14 +208,29 @@ class Evaluator:
 
 
 def compile_predict(
-    learner: Learner, mesh: Mesh, *, mirror: Skeleton | None
-) -> Callable[[PyTree, Batch], Poses]:
-    """`predict.predict` as one program over the mesh."""
+    learner: Learner, mesh: Mesh, *, objective: Objective, mirror: Skeleton | None
+) -> Callable[[PyTree, Batch], tuple[Poses, heatmap_pictures.Maps | None]]:
+    """`predict.predict` as one program over the mesh, and heatmaps on the way to it."""
 
-    def poses(state: PyTree, batch: Batch) -> Poses:
-        return predict.predict(learner, state, batch, mirror=mirror)
+    def look(state: PyTree, batch: Batch) -> tuple[Poses, heatmap_pictures.Maps | None]:
+        outputs = predict.outputs(learner, state, batch, mirror=mirror)
+        poses = predict.decode(objective, outputs, batch)
+        return poses, _heatmaps(objective, outputs, batch, state.step)
 
-    return devices.data_parallel(poses, mesh)
+    return devices.data_parallel(look, mesh)
+
+
+def _heatmaps(
+    objective: Objective, outputs: PyTree, batch: Batch, step: Int[Array, ""]
+) -> heatmap_pictures.Maps | None:
+    """Of the first examples of a batch; None if the objective has none."""
+    if not isinstance(objective, HeatmapObjective):
+        return None
+    first = jax.tree.map(lambda x: x[:HEATMAPS], batch)
+    return heatmap_pictures.Maps(
+        truth=objective.true_heatmaps(objective.targets(first, step)),
+        prediction=objective.heatmaps(outputs)[:HEATMAPS],
+    )
 
 
 def open_evals(

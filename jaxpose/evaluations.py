@@ -1,7 +1,8 @@
 """What evaluations leave in a run's folder: tables and pictures by split and step.
 
 evaluations/<split>_<step>.json and .txt hold the tables, for programs and for people,
-pictures/<split>_<step>.jpg shows truth beside prediction.
+pictures/<split>_<step>.jpg shows true beside predicted poses, and
+<split>_<step>_heatmaps.jpg heatmaps, where the objective has any.
 """
 
 import dataclasses
@@ -19,12 +20,13 @@ from jaxpose.types import Table
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """One checkpoint on one split."""
+    """One checkpoint on one split; a picture may not be there."""
 
     split: str
     step: int
     tables: tuple[Table, ...]
     picture: pathlib.Path
+    heatmaps: pathlib.Path
 
 
 def save(
@@ -33,13 +35,15 @@ def save(
     step: int,
     found: Sequence[Table],
     picture: UInt8[np.ndarray, "h w 3"],
+    heatmaps: UInt8[np.ndarray, "h w 3"] | None = None,
 ) -> None:
-    """Writes tables and RGB picture; evaluating a step again replaces them."""
+    """Writes tables and RGB pictures; evaluating a step again replaces them."""
     stem = f"{split}_{step:07d}"
     for folder in ("evaluations", "pictures"):
         (workdir / folder).mkdir(exist_ok=True)
-    sheet = cv2.imencode(".jpg", picture[..., ::-1])[1]
-    atomic.write(workdir / "pictures" / f"{stem}.jpg", sheet.tobytes())
+    _write_picture(workdir / "pictures" / f"{stem}.jpg", picture)
+    if heatmaps is not None:
+        _write_picture(workdir / "pictures" / f"{stem}_heatmaps.jpg", heatmaps)
     text = "\n\n".join(map(tables.text, found))
     atomic.write(workdir / "evaluations" / f"{stem}.txt", text + "\n")
     data = {"split": split, "step": step, "tables": [*map(tables.as_data, found)]}
@@ -58,6 +62,7 @@ def load(workdir: pathlib.Path) -> list[Evaluation]:
                 step=data["step"],
                 tables=tuple(map(tables.from_data, data["tables"])),
                 picture=workdir / "pictures" / f"{path.stem}.jpg",
+                heatmaps=workdir / "pictures" / f"{path.stem}_heatmaps.jpg",
             )
         )
     return found
@@ -69,6 +74,11 @@ def drop_after(workdir: pathlib.Path, step: int) -> None:
         if evaluation.step > step:
             stem = evaluation.picture.stem
             evaluation.picture.unlink(missing_ok=True)
+            evaluation.heatmaps.unlink(missing_ok=True)
             for ending in ("txt", "json"):
                 path = workdir / "evaluations" / f"{stem}.{ending}"
                 path.unlink(missing_ok=True)
+
+
+def _write_picture(path: pathlib.Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
+    atomic.write(path, cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes())

@@ -1,4 +1,4 @@
-"""Who is not scored: crowds, and people without keypoints."""
+"""Who is not scored: crowds, and people with too few keypoints."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,23 @@ from jaxpose.types import Regions
 def of_record(
     example: Mapping[str, Any], number: int, among: Bool[np.ndarray, "p"]
 ) -> Regions | None:
-    """Crowds, and of some people those without keypoints; None without boxes."""
+    """Crowds, and those of the people whose boxes are known; None without boxes.
+
+    Args:
+        among: who is left out of a split, for want of labeled keypoints.
+    """
     if "box" not in example:
         return None
-    alone = among & (example["visibility"] == 0).all(axis=1)
-    alone &= np.isfinite(example["box"]).all(axis=1)
+    alone = among & np.isfinite(example["box"]).all(axis=1)
     crowds = example.get("crowd_box", np.zeros((0, 4), np.float32))
-    unknown = np.full(len(alone), np.nan, np.float32)
-    area = example.get("area", unknown)[alone]
+    area, crowd_area = (
+        example.get(name, np.full(len(people), np.nan, np.float32))
+        for name, people in (("area", alone), ("crowd_area", crowds))
+    )
     return Regions(
         image_id=np.full(int(alone.sum()) + len(crowds), number),
         box=np.concatenate([example["box"][alone], crowds]),
-        area=np.concatenate([area, np.full(len(crowds), np.nan)]),
+        area=np.concatenate([area[alone], crowd_area]),
         crowd=np.arange(int(alone.sum()) + len(crowds)) >= int(alone.sum()),
     )
 

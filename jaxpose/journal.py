@@ -1,4 +1,7 @@
-"""What a run says while it goes on: console, metrics.jsonl, TensorBoard, evaluations."""
+"""What a run says while it goes on.
+
+Console, metrics.jsonl, log.txt, TensorBoard, evaluations.
+"""
 
 import contextlib
 import datetime
@@ -14,7 +17,7 @@ import tensorboardX
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from jaxpose import atomic, evaluations
+from jaxpose import atomic, evaluations, log_table
 from jaxpose.types import Table
 
 
@@ -40,6 +43,7 @@ class Journal:
         if self._writes:
             self._path = workdir / "metrics.jsonl"
             _drop_after(self._path, start)
+            log_table.write(workdir)
             evaluations.drop_after(workdir, start)
             self._board = tensorboardX.SummaryWriter(
                 str(workdir / "tensorboard"), purge_step=start + 1
@@ -79,8 +83,10 @@ class Journal:
             self._board.add_scalar(name, value, step)
 
     def headline(self, step: int, values: Mapping[str, float]) -> None:
-        """A line of the means of every metric of every split."""
+        """A line of the means of every metric of every split, and a row of log.txt."""
         self.scalars(step, values)
+        if self._writes:
+            log_table.write(self._workdir)
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         self.say(f"step {step}  {numbers}")
 
@@ -90,11 +96,12 @@ class Journal:
         split: str,
         tables: Sequence[Table],
         picture: UInt8[np.ndarray, "h w 3"],
+        heatmaps: UInt8[np.ndarray, "h w 3"] | None = None,
     ) -> None:
-        """Tables and RGB picture to evaluations/ and pictures/; it to TensorBoard too."""
+        """Tables and RGB pictures to the run's folder; poses to TensorBoard too."""
         if not self._writes:
             return
-        evaluations.save(self._workdir, split, step, tables, picture)
+        evaluations.save(self._workdir, split, step, tables, picture, heatmaps)
         self._board.add_image(split, picture, step, dataformats="HWC")
 
     def say(self, text: str) -> None:

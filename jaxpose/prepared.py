@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -57,6 +57,34 @@ class Photographs:
         return decode(self.jpeg(record))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What the records of a split tell of their photographs, one a row.
+
+    Attributes:
+        image_id: the data set's own numbers; -1 if it does not number them.
+        size: (height, width).
+        names: of their files.
+    """
+
+    image_id: Int[np.ndarray, "r"]
+    size: Int[np.ndarray, "r 2"]
+    names: tuple[str, ...]
+
+
+def photograph_of(example: Mapping[str, Any]) -> tuple[int, int, int, str]:
+    """Number, height, width and name of a record's photograph."""
+    numbers = example.get("image_id", -1), example["height"], example["width"]
+    return *map(int, numbers), example["filename"].decode()
+
+
+def listing(shown: Sequence[tuple[int, int, int, str]]) -> Listing:
+    """From `photograph_of` every record of a split, in order."""
+    numbers, heights, widths, names = zip(*shown, strict=True)
+    size = np.array([heights, widths]).T
+    return Listing(image_id=np.array(numbers), size=size, names=names)
+
+
 _REDUCED = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -93,7 +121,10 @@ def prepare(
         data_dir: where prepared data sets stand.
         manual_dir: where originals lie that a person put there.
         config: which variant, of a builder that has several.
+
+    Raises: ValueError if the builder has no such variant.
     """
+    _check_config(builder, config)
     data_path, manual_path = (
         pathlib.Path(path).expanduser().absolute() for path in (data_dir, manual_dir)
     )
@@ -113,6 +144,17 @@ def prepare(
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices(f"prepared by process {process}")
     return made
+
+
+def _check_config(builder: type[tfds.core.DatasetBuilder], config: Any) -> None:
+    named = config is not None and not isinstance(config, tfds.core.BuilderConfig)
+    if named and config not in builder.builder_configs:
+        known = ", ".join(sorted(builder.builder_configs)) or "only one, without a name"
+        raise ValueError(
+            f"{builder.name} has no variant {config!r}; it has {known}; files of one's "
+            "own are described by a config object, such as "
+            "coco_keypoints_dataset_builder.Format, and not by their path"
+        )
 
 
 def title(builder: tfds.core.DatasetBuilder) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Bool, Float, Int, Shaped
 
-from jaxpose import ignored, prepared
+from jaxpose import ignored, prepared, regions
 from jaxpose.prepared import Photographs
 from jaxpose.regions import Region
 from jaxpose.skeletons import Skeleton
@@ -25,6 +25,7 @@ PERSON = (
     "separate",
     "log_density",
     "person_id",
+    "category_id",
 )
 
 
@@ -41,8 +42,9 @@ class People:
         more: what else the data sets tell of people, under the names of
             data_builders/README.md, and `image_id`. Where one of several data sets does
             not tell, nan, -1 or False.
-        ignored: crowds and people without keypoints, where the data set has boxes. Its
-            `image_id` is the number within `photographs`.
+        ignored: crowds and people with too few keypoints, where the data set has boxes.
+            Its `image_id` is the number within `photographs`.
+        listing: every photograph, also of nobody; None of several data sets.
         truth: what is annotated, where these are not the annotated people but found
             ones; None where they are.
     """
@@ -58,15 +60,18 @@ class People:
         default_factory=dict
     )
     ignored: Regions | None = None
+    listing: prepared.Listing | None = None
     truth: Annotations | None = None
 
     def __len__(self) -> int:
         return len(self.record)
 
     def describe(self, row: int) -> str:
-        """Names a row as a person finds it: data set, record, file."""
+        """Names a row as one finds it: data set, record, file, and the person's id."""
         split, number = self.photographs.locate(int(self.record[row]))
-        return f"{self.photographs.names[split]} record {number} ({self.names[row]})"
+        place = f"{self.photographs.names[split]} record {number} ({self.names[row]})"
+        known = self.more.get("person_id", np.full(len(self), -1))[row]
+        return place if known < 0 else f"{place}, person_id {known}"
 
     def annotations(self) -> Annotations:
         """The truth about these people, one a row."""
@@ -78,7 +83,8 @@ class People:
             if name in self.more
         }
         number = self.more.get("image_id", self.record)
-        if (number < 0).any():  # Some of several data sets do not number theirs.
+        # Of several data sets some do not number theirs, or two have the same numbers.
+        if (number < 0).any() or _count(number) < _count(self.record):
             number = self.record
         return Annotations(
             keypoints=self.keypoints[:, None],
@@ -112,11 +118,19 @@ class People:
             )
 
 
+def _count(numbers: Int[np.ndarray, "m"]) -> int:
+    return len(np.unique(numbers))
+
+
 _ARRAYS = ("record", "keypoints", "visibility", "box", "size")
 
 
 class Source(Protocol):
     """Where people come from; a config field."""
+
+    @property
+    def boxes(self) -> str:
+        """What cuts its canvases, to be told beside a score."""
 
     def open(self, data_dir: str, manual_dir: str, skeleton: Skeleton) -> People: ...
 
@@ -134,8 +148,9 @@ class Split:
             puts keypoints half a pixel right of and below where they are: 0.5.
         config: which variant, of a builder that has several: its name, or what
             describes it, such as `coco_keypoints_dataset_builder.Format`.
-        at_least: leaves out people with fewer labeled keypoints of the skeleton. 0
-            takes everybody, for predictions where nobody is annotated.
+        at_least: leaves out people with fewer labeled keypoints of the skeleton; AP
+            then ignores them. 0 takes everybody, for predictions where nobody is
+            annotated.
     """
 
     builder: type[tfds.core.GeneratorBasedBuilder]
@@ -145,6 +160,10 @@ class Split:
     config: str | tfds.core.BuilderConfig | None = None
     at_least: int = 1
 
+    @property
+    def boxes(self) -> str:
+        return str(self.region)
+
     def open(self, data_dir: str, manual_dir: str, skeleton: Skeleton) -> People:
         """Raises: ValueError for a split or a keypoint that the data set lacks, and
         where nobody is left.
@@ -153,19 +172,23 @@ class Split:
         photographs, listed = prepared.open_split(builder, self.split)
         name = f"{prepared.title(builder)}/{self.split}"
         order = prepared.order(name, builder.info.metadata["keypoints"], skeleton)
-        rows, passed = [], []
+        rows, passed, shown = [], [], []
         for number in range(len(photographs)):
             example = photographs.read(number)
             counts = self._counts(example, order, listed)
             rows.append(self._rows(example, number, order, counts))
             passed.append(ignored.of_record(example, number, ~counts))
+            shown.append(prepared.photograph_of(example))
         found = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
         if not len(found["record"]):
             raise ValueError(
                 f"{name} has nobody with {self.at_least} labeled keypoints of "
                 f"{skeleton.name}; take another split or at_least=0"
             )
-        return self._people(photographs, found, ignored.join(passed))
+        people = self._people(photographs, found)
+        return dataclasses.replace(
+            people, ignored=ignored.join(passed), listing=prepared.listing(shown)
+        )
 
     def _counts(
         self, example: Mapping[str, Any], order: Int[np.ndarray, "k"], listed: str
@@ -201,56 +224,28 @@ class Split:
         self,
         photographs: Photographs,
         found: dict[str, Shaped[np.ndarray, "m ..."]],
-        passed: Regions | None,
     ) -> People:
         own = ("record", "keypoints", "visibility", "size", "names")
         more = {key: values for key, values in found.items() if key not in own}
-        keypoints, visibility = found["keypoints"], found["visibility"]
-        return People(
+        people = People(
             photographs=photographs,
             record=found["record"],
-            keypoints=keypoints,
-            visibility=visibility,
-            box=self.region(keypoints, visibility > 0, found["size"], more),
+            keypoints=found["keypoints"],
+            visibility=found["visibility"],
+            box=np.zeros((len(found["record"]), 4)),
             size=found["size"],
             names=tuple(found["names"]),
             more=more,
-            ignored=passed,
         )
+        return dataclasses.replace(people, box=self._boxes(people))
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Ordered:
-    """Part of several sources in an order written down: a split of somebody's own.
-
-    Attributes:
-        order: text file of record numbers over all sources, separated by commas.
-        start, stop: the part of the order to take.
-    """
-
-    sources: tuple[Source, ...]
-    order: str
-    start: int
-    stop: int
-
-    def open(self, data_dir: str, manual_dir: str, skeleton: Skeleton) -> People:
-        """Raises: ValueError if the order names more people than there are."""
-        order = np.loadtxt(self.order, delimiter=",", dtype=np.int64)
-        people = concatenate(
-            [source.open(data_dir, manual_dir, skeleton) for source in self.sources]
-        )
-        if len(order) != len(people):
-            names = ", ".join(
-                f"{name} {len(split)}"
-                for name, split in zip(
-                    people.photographs.names, people.photographs.splits, strict=True
-                )
-            )
-            raise ValueError(
-                f"{self.order} orders {len(order)} people, but the prepared data has "
-                f"{len(people)} ({names}); this split needs the complete data sets"
-            )
-        return people.take(order[self.start : self.stop])
+    def _boxes(self, people: People) -> Float[np.ndarray, "m 4"]:
+        """Raises: ValueError naming the first person without a region."""
+        labeled = people.visibility > 0
+        try:
+            return self.region(people.keypoints, labeled, people.size, people.more)
+        except regions.NoRegionError as error:
+            raise ValueError(f"{people.describe(error.person)}: {error}") from error
 
 
 def concatenate(parts: Sequence[People]) -> People:

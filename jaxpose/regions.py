@@ -16,6 +16,14 @@ More = Mapping[str, Shaped[np.ndarray, "..."]]
 SCALE_UNIT = 200
 
 
+class NoRegionError(ValueError):
+    """Of one person, by number, no region can be told."""
+
+    def __init__(self, person: int, message: str) -> None:
+        super().__init__(message)
+        self.person = person
+
+
 class Region(Protocol):
     """Boxes (x0, y0, x1, y1) in source pixels, from the people of a data set.
 
@@ -105,14 +113,15 @@ class KnownBox:
         size: Int[np.ndarray, "m 2"],
         more: More,
     ) -> Float[np.ndarray, "m 4"]:
-        """Raises: ValueError if somebody's box is not known or has no area."""
+        """Raises: ValueError, naming the first whose box is not known or has no area."""
         box = _known(more, self.box, "PersonBox takes the labeled keypoints'")
         flat = np.flatnonzero((box[:, 2:] <= box[:, :2]).any(axis=1))
         if flat.size:
-            raise ValueError(
+            raise NoRegionError(
+                int(flat[0]),
                 f"{flat.size} people have a box without area, the first number "
                 f"{flat[0]}: {box[flat[0]].tolist()}; x1 > x0 and y1 > y0 must hold; "
-                "correct them, or let PersonBox take the labeled keypoints' box"
+                "correct them, or let PersonBox take the labeled keypoints' box",
             )
         return geometry.pad_box(box, padding=self.padding, aspect=self.aspect)
 
@@ -186,7 +195,8 @@ class LimbScale:
     keypoints do not count.
     """
 
-    skeleton: Skeleton
+    # Not among what is told beside a score, for its length.
+    skeleton: Skeleton = dataclasses.field(repr=False)
     center: Literal["image", "keypoints"]
     padding: float = 1.4375
 
@@ -239,8 +249,9 @@ def _known(more: More, name: str, remedy: str) -> Float[np.ndarray, "m ..."]:
     values = more[name].astype(np.float64)
     unknown = np.flatnonzero(np.isnan(values.reshape(len(values), -1)).any(axis=1))
     if unknown.size:
-        raise ValueError(
+        raise NoRegionError(
+            int(unknown[0]),
             f"the {name} of {unknown.size} people is not known, of the first number "
-            f"{unknown[0]}; choose another region: {remedy}"
+            f"{unknown[0]}; choose another region: {remedy}",
         )
     return values

@@ -1,21 +1,44 @@
 """Tables of numbers: as text, one beside another, and as JSON data."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxpose.types import Table
 
+_WIDTH = 8  # of a column of numbers
+
 
 def text(table: Table) -> str:
-    """One number a line, the mean and the summaries below, the convention last."""
-    return "\n".join([*_lines([table]), table.convention])
+    """One number a line, the mean and the summaries below, the convention last.
+
+    Above the convention stands the row that its source prints, in shares of 1 with tabs
+    between them, as the source does.
+    """
+    return "\n".join([*_lines([table]), *_row(table), table.convention])
 
 
 def joined_text(tables: Sequence[Table]) -> str:
     """Tables of the same rows as columns, without summaries but the mean."""
     return "\n".join(_lines([dataclasses.replace(t, extra={}) for t in tables]))
+
+
+def means(splits: Mapping[str, Sequence[Table]]) -> str:
+    """Means alone: a row for each split, a column for each metric, blank for none."""
+    decimals: dict[str, int] = {}  # alike below one another
+    for table in itertools.chain(*splits.values()):
+        digits = _decimals(table)
+        decimals[table.name] = min(digits, decimals.get(table.name, digits))
+    cells = {}
+    for split, tables in splits.items():
+        known = {table.name: table.mean for table in tables}
+        cells[split] = [
+            f"{known[name]:.{digits}f}" if name in known else ""
+            for name, digits in decimals.items()
+        ]
+    return "\n".join(_columns([*decimals], cells))
 
 
 def side_by_side(columns: Mapping[str, Table]) -> str:
@@ -64,13 +87,17 @@ def as_data(table: Table) -> dict[str, Any]:
         "name": table.name,
         "keypoints": numbers(table.values),
         "extra": numbers(table.extra),
+        "row": numbers(table.row),
         "convention": table.convention,
     }
     return fields
 
 
 def from_data(data: Mapping[str, Any]) -> Table:
-    """The table that `as_data` was given, with nan where it put None."""
+    """The table that `as_data` was given, with nan where it put None.
+
+    Older files have no row.
+    """
 
     def numbers(values: Mapping[str, float | None]) -> dict[str, float]:
         return {k: math.nan if v is None else v for k, v in values.items()}
@@ -81,25 +108,39 @@ def from_data(data: Mapping[str, Any]) -> Table:
         values=numbers(data["keypoints"]),
         mean=numbers({"mean": data["mean"]})["mean"],
         extra=numbers(data["extra"]),
+        row=numbers(data.get("row", {})),
     )
 
 
 def _lines(tables: Sequence[Table]) -> list[str]:
     """The heading, flush with its column where there are several, and the rows."""
     cells = rows(tables)
+    if len(tables) == 1:
+        return [tables[0].name, *_aligned(cells, [_WIDTH])]
+    return _columns([table.name for table in tables], cells)
+
+
+def _columns(names: Sequence[str], cells: Mapping[str, Sequence[str]]) -> list[str]:
+    """Named columns, each as wide as its name."""
+    return _aligned({"": names, **cells}, [max(_WIDTH, len(name)) for name in names])
+
+
+def _aligned(cells: Mapping[str, Sequence[str]], widths: Sequence[int]) -> list[str]:
     first = max(map(len, cells))
-    widths = [max(8, len(t.name)) if len(tables) > 1 else 8 for t in tables]
-    heading = tables[0].name
-    if len(tables) > 1:
-        names = (t.name.rjust(w) for t, w in zip(tables, widths, strict=True))
-        heading = "  ".join([" " * first, *names])
-    lines = [
+    return [
         "  ".join(
             [name.ljust(first), *(c.rjust(w) for c, w in zip(row, widths, strict=True))]
         ).rstrip()
         for name, row in cells.items()
     ]
-    return [heading, *lines]
+
+
+def _row(table: Table) -> list[str]:
+    """Names and numbers, or nothing."""
+    if not table.row:
+        return []
+    shares = (f"{value / 100:.3f}" for value in table.row.values())
+    return ["\t".join(table.row), "\t".join(shares)]
 
 
 def _decimals(table: Table) -> int:

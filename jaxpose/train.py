@@ -114,7 +114,8 @@ def train_step(
 
 def init_state(learner: Learner, batch: Batch, seed: int) -> PyTree:
     """Fresh parameters, from shapes of a batch and a seed."""
-    batch = dataclasses.replace(batch, image=augments.to_float(batch.image))
+    image = augments.to_float(jnp.asarray(batch.image))
+    batch = dataclasses.replace(batch, image=image)
     # No step folds this number in, so that no step repeats the randomness of the start.
     return learner.init(jax.random.fold_in(jax.random.key(seed), 2**32 - 1), batch)
 
@@ -260,8 +261,8 @@ class _Loop:
         for name, evaluator in self.evaluators.items():
             result = evaluator.run(state)
             headline |= result.headline(name)
-            picture = evaluator.picture(result)
-            self.journal.evaluation(step, name, result.tables, picture)
+            pictures = evaluator.picture(result), evaluator.heatmap_picture(result)
+            self.journal.evaluation(step, name, result.tables, *pictures)
         self.journal.headline(step, headline)
         return headline
 

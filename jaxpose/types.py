@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -62,7 +62,7 @@ class Regions:
         box: (x0, y0, x1, y1) in source pixels, 0-based.
         area: square pixels of what is seen there; nan where unknown.
         crowd: several people, who may be predicted any number of times; without it, one
-            person without labeled keypoints.
+            person with too few labeled keypoints.
     """
 
     image_id: Int[np.ndarray, "r"]
@@ -88,7 +88,7 @@ class Annotations:
         head_box: (x0, y0, x1, y1) around the head, in source pixels, 0-based.
         box: the same, around what is seen of the person; nan where unknown.
         area: square pixels of what is seen of the person; nan where unknown.
-        ignored: people who are not annotated one by one, or not by keypoints.
+        ignored: people who are not annotated one by one, or by too few keypoints.
     """
 
     keypoints: Float[np.ndarray, "n p k 2"]
@@ -151,6 +151,8 @@ class Table:
         values: one number a keypoint, limb or part; nan where nothing is labeled.
         mean: the headline number.
         extra: further summaries, such as an area under the curve.
+        row: of a metric in percent, what the source of its convention prints side by
+            side, under its names.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Table:
     values: Mapping[str, float]
     mean: float
     extra: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    row: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 class Metric(Protocol):
@@ -187,6 +190,20 @@ class Objective(Protocol):
 
     def flip(self, outputs: PyTree, skeleton: Skeleton) -> PyTree:
         """Turns the outputs for a mirrored image into those for the image."""
+
+
+@runtime_checkable
+class HeatmapObjective(Objective, Protocol):
+    """An objective of networks that say where keypoints are by maps over the canvas.
+
+    Its maps are shown beside the true ones; other objectives leave both methods out.
+    """
+
+    def heatmaps(self, outputs: PyTree) -> Float[Array, "b h w k"]:
+        """What the outputs say, one map a keypoint."""
+
+    def true_heatmaps(self, targets: PyTree) -> Float[Array, "b h w k"]:
+        """What they should say, in the same unit; 0 for unlabeled keypoints."""
 
 
 class Learner(Protocol):

@@ -24,6 +24,8 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 jaxtyping.install_import_hook(
     [
         "jaxpose.augment",
+        "jaxpose.canvases",
+        "jaxpose.crops",
         "jaxpose.geometry",
         "jaxpose.metrics",
         "jaxpose.models",
@@ -31,6 +33,7 @@ jaxtyping.install_import_hook(
         "jaxpose.predict",
         "jaxpose.rarity",
         "jaxpose.regions",
+        "jaxpose.sub_images",
         "jaxpose.weights",
     ],
     "beartype.beartype",

@@ -1,19 +1,22 @@
 import dataclasses
 import itertools
 
-import cv2
 import numpy as np
 import people
 import pytest
 
-from jaxpose import config, data, geometry
+from jaxpose import config, crops, data, geometry
 
 
 @pytest.fixture(scope="module")
 def examples(lspet) -> data.Examples:
+    """Cropped at random, so that what is the same here is the same with crops."""
     root, _ = lspet
     fields = people.fields(root)
-    return config.build(fields["data"]).open(fields["data_dir"], fields["manual_dir"])
+    spec = dataclasses.replace(
+        config.build(fields["data"]), crop=crops.Crop(extension=(1.2, 2.0), shift=0.1)
+    )
+    return spec.open(fields["data_dir"], fields["manual_dir"])
 
 
 def batches(examples, start=0, stop=9, part=slice(None), seed=0, batch_size=8):
@@ -64,6 +67,55 @@ def test_worker_processes_load_the_same(examples):
         np.testing.assert_array_equal(a.index, b.index)
 
 
+def test_everybody_is_cropped_anew_in_each_epoch_and_by_each_seed(examples):
+    views = {}
+    for seed, batch in ((s, b) for s in (0, 1) for b in batches(examples, seed=s)):
+        for row, to_source in zip(batch.index, batch.to_source, strict=True):
+            views.setdefault(int(row), []).append(to_source)
+    # Two seeds of three epochs.
+    for seen in map(np.array, views.values()):
+        assert len(np.unique(seen[:, 0, 0])) == len(np.unique(seen[:, 1, 1])) == 6
+        assert len(np.unique(seen[:, 0, 2])) == len(np.unique(seen[:, 1, 2])) == 6
+
+
+def test_crops_of_training_show_what_is_drawn(examples):
+    """Step 2 of 8 examples holds positions 16 to 23 of the run."""
+    batch = batches(examples, start=2, stop=3, seed=5)[0]
+    people = examples.people
+    boxes = examples.data.crop(
+        people.box[batch.index], people.size[batch.index], crops.draws(5, 16, 8)
+    )
+    corners = geometry.apply(
+        batch.to_source, np.tile([[[-0.5, -0.5], [23.5, 23.5]]], (8, 1, 1))
+    )
+    # Places up to 64 pixels in float32.
+    np.testing.assert_allclose(corners.reshape(8, 4), boxes, atol=2e-5)
+
+
+def test_evaluation_crops_everybody_the_same_way(examples):
+    """In the middle of its ranges: 1.6 times the photographs of 40 x 64 and 60 x 48."""
+    runs = [
+        list(examples.eval_batches(batch_size=8, part=slice(None))) for _ in range(2)
+    ]
+    for a, b in zip(*runs, strict=True):
+        np.testing.assert_array_equal(a.image, b.image)
+    first, second = runs[0][0].to_source[:2]
+    np.testing.assert_allclose(np.diag(first) * 24, [1.6 * 64, 1.6 * 40], rtol=1e-6)
+    np.testing.assert_allclose(np.diag(second) * 24, [1.6 * 48, 1.6 * 60], rtol=1e-6)
+    middle = geometry.apply(first, np.array([[11.5, 11.5]], np.float32))
+    np.testing.assert_allclose(middle, [[31.5, 19.5]], atol=1e-5)
+
+
+def test_what_a_crop_shows_beyond_the_photograph_is_black_and_masked(examples):
+    """24 pixels show 1.6 times the photograph, so that 4.5 on each side are beyond."""
+    batch = examples.load(np.array([0, 1]))
+    beyond = np.ones((24, 24), bool)
+    beyond[4:-4, 4:-4] = False
+    for mask, image in zip(batch.mask, batch.image, strict=True):
+        assert not mask[beyond].any() and not image[mask == 0].any()
+        assert mask[5:-5, 5:-5].all() and image[5:-5, 5:-5].all()
+
+
 def test_mixture_gives_each_source_its_share(lspet):
     root, _ = lspet
     fields = people.fields(root)
@@ -107,93 +159,6 @@ def test_keypoints_lie_on_the_canvas_where_they_lay_in_the_photograph(examples):
     # The stick figure is brighter than what surrounds it.
     x, y = np.rint(batch.keypoints[0, 0]).astype(int).T
     assert batch.image[0].mean(-1)[y, x].mean() > batch.image[0].mean() + 50
-
-
-JPEG_SIZE = np.array([40, 64])
-
-
-def jpeg(image: np.ndarray) -> bytes:
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
-
-
-def cut(image, box, canvas_size, border="edge", antialias=True):
-    return data.canvas(
-        jpeg(image),
-        np.array(box, float),
-        size=np.array(image.shape[:2]),
-        canvas_size=canvas_size,
-        border=border,
-        antialias=antialias,
-    )
-
-
-def test_the_canvas_ends_where_the_photograph_ends():
-    white = np.full((40, 64, 3), 255, np.uint8)
-    image, mask, _ = cut(white, (-16.5, -0.5, 47.5, 39.5), (40, 64))
-    np.testing.assert_array_equal(mask, np.arange(64)[None] >= 16 + np.zeros((40, 1)))
-    np.testing.assert_array_equal(image, 255 * mask[..., None].repeat(3, -1))
-
-
-def test_borders_blend_with_black_only_if_asked():
-    white = np.full((40, 64, 3), 255, np.uint8)
-    box = geometry.whole_image((40, 64))
-    assert cut(white, box, (80, 128))[0].min() == 255
-    assert cut(white, box, (80, 128), border="zero")[0][0, 0, 0] == pytest.approx(
-        255 * 0.75**2, abs=1
-    )
-
-
-@pytest.mark.parametrize("factor", [2, 4, 8])
-def test_reduced_decoding_keeps_places(factor):
-    """A bright square stays centred where it is, at every reduction and odd sizes."""
-    image = np.zeros((161, 251, 3), np.uint8)
-    image[64:96, 96:160] = 255
-    size = (161 // factor, 251 // factor)
-    reduced, _, to_canvas = cut(image, geometry.whole_image((161, 251)), size)
-    weight = reduced[..., 0].astype(float)
-    x = (weight.sum(0) * np.arange(size[1])).sum() / weight.sum()
-    y = (weight.sum(1) * np.arange(size[0])).sum() / weight.sum()
-    expected = geometry.apply(to_canvas, np.array([[127.5, 79.5]]))[0]
-    np.testing.assert_allclose([x, y], expected, atol=0.1)  # JPEG's rounding
-
-
-def test_antialiasing_averages_a_checkerboard():
-    board = np.zeros((64, 64, 3), np.uint8)
-    board[::2, ::2] = board[1::2, 1::2] = 255
-    box = geometry.whole_image((64, 64))
-    assert cut(board, box, (32, 32))[0].std() < 5
-    assert cut(board[:, :, :], box, (31, 31), antialias=False)[0].std() > 20
-
-
-@pytest.mark.parametrize("name", ["0", "1", "2", "3"])
-def test_the_original_resize_to_the_nearest_grey_level(reference, name):
-    """Recorded from scikit-image 0.13 in floats, every third pixel; ours are integers."""
-    recorded = reference("deeppose_wl_transforms")
-    image = recorded[f"img{name}"]
-    lossless = cv2.imencode(".png", image[..., ::-1])[1].tobytes()
-    resized, _, _ = data.canvas(
-        lossless,
-        geometry.whole_image(image.shape[:2]),
-        size=np.array(image.shape[:2]),
-        canvas_size=(224, 224),
-        border="zero",
-        antialias=False,
-    )
-    # Half a level of rounding, and what 5 bits of cv2's interpolation leave of it.
-    expected = recorded[f"scaled{name}"]
-    np.testing.assert_allclose(resized[::3, ::3], expected, rtol=0, atol=0.501)
-
-
-def test_a_photograph_of_another_size_is_refused():
-    with pytest.raises(ValueError, match=r"decoded at 1/1 it is \(40, 64\)"):
-        data.canvas(
-            jpeg(np.zeros((40, 64, 3), np.uint8)),
-            np.array([0.0, 0, 10, 10]),
-            size=np.array([40, 60]),
-            canvas_size=(8, 8),
-            border="edge",
-            antialias=True,
-        )
 
 
 def test_a_broken_photograph_is_named(examples):

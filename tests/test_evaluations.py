@@ -44,6 +44,18 @@ def test_evaluating_again_replaces(tmp_path):
     assert found.tables == (table(2.0),)
 
 
+def test_heatmaps_stand_beside_the_picture(tmp_path):
+    evaluations.save(tmp_path, "test", 5, [table(5)], picture(), picture((10, 250, 10)))
+    evaluations.save(tmp_path, "test", 10, [table(5)], picture())
+    first, second = evaluations.load(tmp_path)
+    assert first.heatmaps == tmp_path / "pictures" / "test_0000005_heatmaps.jpg"
+    colors = cv2.imread(str(first.heatmaps)).reshape(-1, 3).mean(axis=0)
+    np.testing.assert_allclose(colors, (10, 250, 10), atol=8)
+    assert second.picture.exists() and not second.heatmaps.exists()
+    evaluations.drop_after(tmp_path, 4)
+    assert not [*(tmp_path / "pictures").iterdir()]
+
+
 def test_later_steps_are_dropped(tmp_path):
     for step in (5, 10, 15):
         evaluations.save(tmp_path, "test", step, [table(1)], picture())

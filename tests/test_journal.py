@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -61,12 +62,14 @@ def test_a_training_line_tells_speed_and_waiting(tmp_path, capsys, monkeypatch):
     assert "0:00:08 left" in said
 
 
-def test_an_evaluation_leaves_tables_and_a_picture(tmp_path):
+def test_an_evaluation_leaves_tables_and_pictures(tmp_path):
     book = journal.Journal(tmp_path, start=0, stop=1)
     table = Table(name="PCK@0.2", convention="<=", values={"ankle": 5.0}, mean=5.0)
-    book.evaluation(1, "test", [table], np.zeros((8, 8, 3), np.uint8))
+    sheet = np.zeros((8, 8, 3), np.uint8)
+    book.evaluation(1, "test", [table], sheet, np.full((40, 8, 3), 9, np.uint8))
     book.close()
     (found,) = evaluations.load(tmp_path)
+    assert cv2.imread(str(found.heatmaps)).shape == (40, 8, 3)
     assert (found.split, found.step, found.tables) == ("test", 1, (table,))
     assert found.picture.stat().st_size > 100
     assert list((tmp_path / "tensorboard").iterdir())
@@ -82,6 +85,23 @@ def test_evaluations_after_the_checkpoint_are_dropped(tmp_path):
     assert [found.step for found in evaluations.load(tmp_path)] == [4]
     for folder in ("evaluations", "pictures"):
         assert {path.stem for path in (tmp_path / folder).iterdir()} == {"test_0000004"}
+
+
+def test_the_table_of_a_resumed_run_has_every_row_once(tmp_path):
+    book = journal.Journal(tmp_path, start=0, stop=10)
+    for step in (2, 4, 6):
+        book.train(step, {"loss": float(step)})
+        book.headline(step, {"test/MSE": 10.0 * step})
+    book.close()
+    rows = ["2\t2.000000\t20.00000", "4\t4.000000\t40.00000"]
+    head, path = "step\ttrain/loss\ttest/MSE", tmp_path / "log.txt"
+    assert path.read_text().splitlines() == [head, *rows, "6\t6.000000\t60.00000"]
+    book = journal.Journal(tmp_path, start=4, stop=10)
+    assert path.read_text().splitlines() == [head, *rows]
+    book.train(6, {"loss": 5.0})
+    book.headline(6, {"test/MSE": 50.0})
+    book.close()
+    assert path.read_text().splitlines() == [head, *rows, "6\t5.000000\t50.00000"]
 
 
 def test_a_headline_is_a_line_on_the_console_and_in_the_record(tmp_path, capsys):

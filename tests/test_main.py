@@ -74,6 +74,7 @@ def test_training_leaves_everything_in_runs(home):
         ".lock",
         "config.json",
         "evaluations",
+        "log.txt",
         "metrics.jsonl",
         "parameters.txt",
         "pictures",

@@ -4,6 +4,7 @@ import numpy as np
 import people
 import pytest
 
+from data_builders.coco_keypoints import coco_keypoints_dataset_builder as coco
 from data_builders.lspet import lspet_dataset_builder
 from jaxpose import prepared, records, regions, skeletons
 
@@ -58,28 +59,26 @@ def test_unknown_split_names_the_known_ones(lspet):
         open_split(lspet[0], wrong)
 
 
-def test_an_order_takes_its_part_of_all_sources(lspet, tmp_path):
-    root, truth = lspet
-    order = tmp_path / "order.txt"
-    numbers = np.random.default_rng(0).permutation(2 * people.PEOPLE)
-    order.write_text(",".join(map(str, numbers)))
-    split = records.Ordered(sources=(SPLIT, SPLIT), order=str(order), start=10, stop=30)
-    opened = open_split(root, split)
-    expected = numbers[10:30] % people.PEOPLE
-    np.testing.assert_allclose(opened.keypoints, truth[expected], atol=1e-5)
-    for row in range(20):
-        _, number = opened.photographs.locate(int(opened.record[row]))
-        assert (
-            number == expected[row] and opened.names[row] == f"im{number + 1:05d}.jpg"
-        )
-
-
-def test_an_order_of_other_data_is_refused(lspet, tmp_path):
-    order = tmp_path / "order.txt"
-    order.write_text("2,1,0")
-    split = records.Ordered(sources=(SPLIT,), order=str(order), start=0, stop=2)
-    with pytest.raises(ValueError, match=r"orders 3 people.*has 24 \(lspet/train 24\)"):
-        open_split(lspet[0], split)
+@pytest.mark.parametrize(
+    ("builder", "config", "message"),
+    [
+        (
+            coco.Builder,
+            "2018",
+            "coco_keypoints has no variant '2018'; it has 2014, 2017",
+        ),
+        (coco.Builder, "own/train.json", "a config object, .*, and not by their path"),
+        (
+            SPLIT.builder,
+            "2017",
+            "lspet has no variant '2017'; it has only one, without",
+        ),
+    ],
+)
+def test_an_unknown_variant_names_the_known_ones(builder, config, message, tmp_path):
+    wrong = dataclasses.replace(SPLIT, builder=builder, config=config)
+    with pytest.raises(ValueError, match=message):
+        open_split(tmp_path, wrong)
 
 
 def test_a_missing_data_set_says_where_to_put_it(tmp_path, monkeypatch):

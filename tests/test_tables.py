@@ -71,6 +71,44 @@ def test_tables_of_the_same_rows_are_joined():
     assert tables.rows(groups[0])["AUC"] == ["1.00", ""]
 
 
+def test_the_row_of_the_source_stands_above_the_convention():
+    table = Table(
+        name="PCP@0.5",
+        convention="strict",
+        values={"right_arm": 50.0},
+        mean=81.25,
+        row={"U Arm": 50.0, "L Arm": float("nan"), "mean": 81.25},
+    )
+    assert tables.text(table).splitlines()[-3:] == [
+        "U Arm\tL Arm\tmean",
+        "0.500\tnan\t0.812",
+        "strict",
+    ]
+    data = json.loads(json.dumps(tables.as_data(table), allow_nan=False))
+    assert tables.text(tables.from_data(data)) == tables.text(table)
+    # Runs of older versions are still read.
+    del data["row"]
+    assert tables.from_data(data).row == {}
+
+
+def test_means_of_splits_stand_below_one_another():
+    def found(**means: float) -> list[Table]:
+        return [
+            Table(name=name, convention="", values={}, mean=mean)
+            for name, mean in means.items()
+        ]
+
+    splits = {
+        "extension_1_0": found(PCP=0.25, MSE=0.5),
+        "test": found(PCP=12.5, PCKh_by_stick=99.0),
+    }
+    assert tables.means(splits).splitlines() == [
+        "                    PCP       MSE  PCKh_by_stick",
+        "extension_1_0      0.25   0.50000",
+        "test              12.50                    99.00",
+    ]
+
+
 def test_json_data_has_no_nan_and_comes_back():
     table = Table(
         name="PCK@0.2",

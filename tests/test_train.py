@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import json
 import os
 import pathlib
@@ -10,11 +11,14 @@ import numpy as np
 import optax
 import people
 import pytest
+from flax import linen as nn
 from ml_collections import ConfigDict
 
 from jaxpose import config, devices, evaluations, train
+from jaxpose.apps import checkpoint_scores
 from jaxpose.config import spec
 from jaxpose.learners import optimizers
+from jaxpose.objectives import softmax_heatmaps
 from jaxpose.types import Table
 
 
@@ -62,6 +66,50 @@ def test_a_run_leaves_its_record(whole):
     assert [table.name for table in last.tables] == ["PCK@0.2", "MSE"]
     assert last.step == 12 and last.tables[0].mean == tested[-1]["test/PCK@0.2"]
     assert {"8", "12"} <= {p.name for p in (workdir / "checkpoints").iterdir()}
+
+
+def test_a_run_leaves_its_table(whole):
+    workdir, _ = whole
+    head, *rows = (workdir / "log.txt").read_text().splitlines()
+    names = ["step", "learning_rate", "train/loss", "test/PCK@0.2", "test/MSE"]
+    assert head.split("\t") == names
+    found = [[float(cell) for cell in row.split("\t")] for row in rows]
+    for row, (first, last) in zip(found, [(0, 6), (6, 12)], strict=True):
+        by_step = [x for x in lines(workdir) if first < x["step"] <= last]
+        *trained, tested = by_step
+        loss = np.mean([line["train/loss"] for line in trained])
+        rate = trained[-1]["train/learning_rate"]
+        expected = [last, rate, loss, *(tested[name] for name in names[3:])]
+        np.testing.assert_allclose(row, expected, rtol=1e-6)
+
+
+class OneConvolution(nn.Module):
+    """Cells of 4 x 4 pixels to a number for each keypoint."""
+
+    @nn.compact
+    def __call__(self, image, *, train):
+        return nn.Conv(14, (4, 4), 4, padding="VALID")(image)[None]
+
+
+def test_a_run_of_heatmaps_leaves_their_pictures(lspet, tmp_path):
+    fields = ConfigDict(people.fields(lspet[0]))
+    fields.learner.model = spec(OneConvolution)
+    fields.learner.objective = spec(softmax_heatmaps.SoftmaxHeatmaps, size=(24, 24))
+    fields.update(num_steps=2, eval_every=1)
+    built = config.build(fields)
+    train.train(**built, workdir=tmp_path)
+    sheets = [found.heatmaps for found in evaluations.load(tmp_path)]
+    names = ["test_0000001_heatmaps.jpg", "test_0000002_heatmaps.jpg"]
+    assert [path.name for path in sheets] == names
+    first, last = (path.read_bytes() for path in sheets)
+    assert first != last
+    for path in sheets:
+        path.unlink()
+    parameters = inspect.signature(checkpoint_scores.score).parameters
+    chosen = {name: built[name] for name in parameters if name in built}
+    checkpoint_scores.score(workdir=tmp_path, which="latest", split=None, **chosen)
+    # The same network sees the same people.
+    assert sheets[1].read_bytes() == last and not sheets[0].exists()
 
 
 def test_a_run_in_two_parts_is_the_same_run(lspet, whole, tmp_path):

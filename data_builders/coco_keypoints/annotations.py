@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from . import checks
+
 Annotation = Mapping[str, Any]
 # Of COCO itself.
 COCO = (
@@ -33,7 +35,6 @@ COCO = (
 )
 # Boxes count from the corner of the first pixel, the project from its centre.
 _CORNER = 0.5
-_REMEDY = "`python -m jaxpose check-data FILE` lists every fault of a file"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,14 +70,16 @@ def read(content: bytes, *, where: str) -> File:
     """
     data = _data(content, where)
     keypoints = _keypoint_names(data["categories"], where)
-    numbers = {c["id"] for c in data["categories"]}
-    posed = {c["id"] for c in data["categories"] if c.get("keypoints")}
+    posed = {c["id"]: bool(c.get("keypoints")) for c in data["categories"]}
     by_image: dict[int, list[Annotation]] = {i["id"]: [] for i in data["images"]}
-    if len(by_image) != len(data["images"]):
-        raise ValueError(f"{where}: two images have one id; {_REMEDY}")
+    for table, name in ((by_image, "images"), (posed, "categories")):
+        if len(table) != len(data[name]):
+            raise ValueError(f"{where}: two {name} have one id; {checks.REMEDY}")
     for annotation in data["annotations"]:
-        _check(annotation, keypoints, by_image, numbers, where)
-        if annotation["category_id"] in posed:
+        checks.annotation(
+            annotation, keypoints, images=by_image, kinds=posed, where=where
+        )
+        if posed[annotation["category_id"]]:
             by_image[annotation["image_id"]].append(annotation)
     photographs = tuple(_photograph(i, by_image[i["id"]]) for i in data["images"])
     return File(keypoints=keypoints, photographs=photographs)
@@ -112,16 +115,26 @@ def arrays(photograph: Photograph, names: Sequence[str]) -> dict[str, np.ndarray
     triples = np.asarray(
         [person.get("keypoints") or unlabeled for person in people], np.float64
     ).reshape(len(people), len(names), 3)
-    ids = [person["id"] for person in people]
-    areas = [person.get("area", np.nan) for person in people]
+    ids, categories = (
+        np.asarray([person[key] for person in people], np.int64)
+        for key in ("id", "category_id")
+    )
     return {
         "keypoints": triples[..., :2].astype(np.float32),
         "visibility": triples[..., 2].astype(np.int32),
         "box": _boxes(people),
-        "area": np.asarray(areas, np.float32),
+        "area": _areas(people),
         "crowd_box": _boxes(crowds),
-        "person_id": np.asarray(ids, np.int64),
+        "crowd_area": _areas(crowds),
+        "person_id": ids,
+        "category_id": categories,
     }
+
+
+def _areas(annotations: Sequence[Annotation]) -> np.ndarray:
+    """float32 (annotations,), square pixels; nan where there is none."""
+    areas = [annotation.get("area", np.nan) for annotation in annotations]
+    return np.asarray(areas, np.float32)
 
 
 def _boxes(annotations: Sequence[Annotation]) -> np.ndarray:
@@ -133,79 +146,23 @@ def _boxes(annotations: Sequence[Annotation]) -> np.ndarray:
 
 
 def _data(content: bytes, where: str) -> dict[str, list[Any]]:
-    """The lists of a file; ValueError where it has not all of them."""
+    """The lists of a file. Raises: ValueError as `checks.lists`, and for no JSON."""
     try:
         data = json.loads(content)
     except ValueError as error:
         raise ValueError(
             f"{where} ({len(content)} bytes) is no JSON: {error}; take it again"
         ) from error
-    needed = {"images": {"id", "file_name"}, "categories": {"id"}}
-    needed["annotations"] = {"id", "image_id", "category_id"}
-    for name, keys in needed.items():
-        entries = data.get(name) if isinstance(data, dict) else None
-        if not isinstance(entries, list) or not all(
-            isinstance(entry, dict)
-            and keys <= entry.keys()
-            and all(isinstance(entry[key], int) for key in keys if key != "file_name")
-            for entry in entries
-        ):
-            raise ValueError(
-                f"{where} is not of COCO's format: it must hold a list {name!r}, and "
-                f"every entry of it {', '.join(sorted(keys))}, ids being whole numbers; "
-                f"{_REMEDY}"
-            )
+    checks.lists(data, where)
     return data
 
 
 def _photograph(image: Mapping[str, Any], annotations: list[Annotation]) -> Photograph:
-    sized = "height" in image and "width" in image
+    height, width = image.get("height"), image.get("width")
     return Photograph(
         image_id=image["id"],
         name=image["file_name"],
-        size=(image["height"], image["width"]) if sized else None,
+        size=(height, width) if height and width else None,
         people=tuple(a for a in annotations if not a.get("iscrowd")),
         crowds=tuple(a for a in annotations if a.get("iscrowd")),
     )
-
-
-def _check(
-    annotation: Annotation,
-    names: Sequence[str],
-    images: Mapping[int, list[Annotation]],
-    categories: set[int],
-    where: str,
-) -> None:
-    """ValueError for an annotation that cannot become part of a record."""
-    where = f"{where}: annotation {annotation['id']}"
-    if annotation["image_id"] not in images:
-        raise ValueError(
-            f"{where} is of image {annotation['image_id']}, which is not among the "
-            f"images; {_REMEDY}"
-        )
-    if annotation["category_id"] not in categories:
-        raise ValueError(
-            f"{where} is of category {annotation['category_id']}, which is not among "
-            f"the categories; {_REMEDY}"
-        )
-    keypoints = annotation.get("keypoints") or [0] * (3 * len(names))
-    if (
-        len(keypoints) != 3 * len(names)
-        or not set(keypoints[2::3]) <= {0, 1, 2}
-        or not _finite(keypoints)
-    ):
-        raise ValueError(
-            f"{where} has {len(keypoints)} numbers as keypoints; there must be "
-            f"{3 * len(names)}: x, y and 0, 1 or 2 for each of {', '.join(names)}; "
-            f"{_REMEDY}"
-        )
-    box = annotation.get("bbox") or [0] * 4
-    if len(box) != 4 or not _finite(box):
-        raise ValueError(f"{where} has the bbox {box}, not four numbers; {_REMEDY}")
-
-
-def _finite(numbers: Sequence[Any]) -> bool:
-    try:
-        return bool(np.isfinite(np.asarray(numbers, np.float64)).all())
-    except (TypeError, ValueError):
-        return False

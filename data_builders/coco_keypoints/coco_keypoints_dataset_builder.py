@@ -19,9 +19,24 @@ else:  # `tfds build` imports `coco_keypoints.coco_keypoints_dataset_builder`.
     from parts import contract, photographs, sources
 
 _LOG = logging.getLogger(__name__)
-_MORE = ("box", "area", "crowd_box", "instances", "image_id", "person_id")
-# Photographs of the official archives, each of train and of validation.
-_OFFICIAL = {2014: (82_783, 40_504), 2017: (118_287, 5_000)}
+_MORE = (
+    "box",
+    "area",
+    "crowd_box",
+    "crowd_area",
+    "instances",
+    "image_id",
+    "person_id",
+    "category_id",
+)
+# Splits as the archives' names have them, and the official number of photographs.
+_THERE = {"train": "train", "validation": "val"}
+_OFFICIAL = {
+    "train2014": 82_783,
+    "val2014": 40_504,
+    "train2017": 118_287,
+    "val2017": 5_000,
+}
 _CITATION = """@inproceedings{lin14coco,
   title = {Microsoft {COCO}: Common Objects in Context},
   author = {Lin, Tsung-Yi and Maire, Michael and Belongie, Serge and others},
@@ -49,17 +64,23 @@ class Format(tfds.core.BuilderConfig):
         images: folder or zip that the `file_name` of every image starts from; or one
             for each split.
         with_nobody: splits that also hold the photographs that show nobody; there is
-            nothing to learn from them, but false alarms on them count.
+            nothing to learn from them, but false alarms on them count. By default
+            those whose names do not begin with `train`.
         name: of the prepared data set. By default it holds a digest of the files, so
             that files that were changed are prepared anew.
     """
 
     annotations: Mapping[str, str]
     images: str | Mapping[str, str]
-    with_nobody: tuple[str, ...] = ("validation", "test")
+    with_nobody: tuple[str, ...] | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
+        """Raises: FileNotFoundError if a file of annotations is not there."""
+        if self.with_nobody is None:
+            self.with_nobody = tuple(
+                split for split in self.annotations if not split.startswith("train")
+            )
         if not self.name:
             digest = hashlib.sha256(repr((self.images, self.with_nobody)).encode())
             for split in self.annotations:
@@ -105,32 +126,38 @@ class Format(tfds.core.BuilderConfig):
         return pathlib.Path(self.annotations[split]).expanduser()
 
     def _content(self, split: str) -> bytes:
-        return self._path(split).read_bytes()
+        path = self._path(split)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"annotations of {split}, {path}, are not there; give the JSON file of "
+                f"COCO's format (a relative path starts from {pathlib.Path.cwd()})"
+            )
+        return path.read_bytes()
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class Year(tfds.core.BuilderConfig):
-    """COCO itself; `name` is 2014 or 2017."""
+    """COCO itself; `name` begins with 2014 or 2017."""
 
+    splits: tuple[str, ...] = ("train", "validation")
     with_nobody: tuple[str, ...] = ("validation",)
 
     def keypoint_names(self) -> tuple[str, ...]:
         return annotations.COCO
 
     def parts(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Part]:
-        """Train and validation, from the official archives."""
-        source = archives.load(f"annotations_trainval{self.name}", dl_manager)
+        """The splits, from the official archives; those of other splits stay shut."""
+        year = self.name[:4]
+        source = archives.load(f"annotations_trainval{year}", dl_manager)
         parts = {}
-        official = _OFFICIAL[int(self.name)]
-        for split, there, number in zip(
-            ("train", "validation"), ("train", "val"), official, strict=True
-        ):
-            file = f"person_keypoints_{there}{self.name}.json"
+        for split in self.splits:
+            there = f"{_THERE[split]}{year}"
+            file = f"person_keypoints_{there}.json"
             parts[split] = Part(
                 annotations=source.read(file),
                 where=source.where(file),
-                source=archives.load(f"{there}{self.name}", dl_manager),
-                photographs=number,
+                source=archives.load(there, dl_manager),
+                photographs=_OFFICIAL[there],
             )
         return parts
 
@@ -138,11 +165,19 @@ class Year(tfds.core.BuilderConfig):
 class Builder(tfds.core.GeneratorBasedBuilder):
     """`train` and `validation` of a year, or the splits of a `Format`."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {
+        "1.1.0": "Areas of crowds, and categories of people."
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = archives.INSTRUCTIONS
     BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
         Year(name="2017", description="118,287 and 5,000 photographs"),
         Year(name="2014", description="82,783 and 40,504 photographs"),
+        Year(
+            name="2017_validation",
+            splits=("validation",),
+            description="the 5,000 photographs of 2017, to evaluate without the others",
+        ),
     ]
 
     def _info(self) -> tfds.core.DatasetInfo:

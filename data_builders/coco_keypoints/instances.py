@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from pycocotools import mask
 
-from . import annotations
+from . import annotations, checks, run_lengths
 
 if TYPE_CHECKING or __name__.startswith("data_builders."):
     from data_builders.parts import contract
@@ -38,19 +38,26 @@ def check(
         )
     for annotation in (*photograph.people, *photograph.crowds):
         outline = annotation.get("segmentation") or []
-        if isinstance(outline, Mapping):
-            good = tuple(outline.get("size", ())) == size and "counts" in outline
-        else:
-            good = isinstance(outline, list) and all(
-                isinstance(corners, list) and len(corners) % _NUMBERS_IN_A_CORNER == 0
-                for corners in outline
-            )
-        if not good:
+        if not _drawable(outline, size):
             raise ValueError(
                 f"{where}: the segmentation of annotation {annotation['id']} must be a "
                 f"list of polygons, or run lengths of size {list(size)}, that of the "
-                "photograph; `python -m jaxpose check-data FILE` lists every fault"
+                f"photograph, which add up to it, not {outline!r:.80}; {checks.REMEDY}"
             )
+
+
+def _drawable(outline: Any, size: tuple[int, int]) -> bool:
+    """Whether it is polygons, or run lengths of that size."""
+    if isinstance(outline, Mapping):
+        height, width = size
+        stated, counts = outline.get("size"), outline.get("counts")
+        return stated == [*size] and run_lengths.fill(counts, height * width)
+    return isinstance(outline, list) and all(
+        isinstance(corners, list)
+        and len(corners) % _NUMBERS_IN_A_CORNER == 0
+        and all(map(checks.near, corners))
+        for corners in outline
+    )
 
 
 def png(photograph: annotations.Photograph, size: tuple[int, int]) -> bytes:
@@ -64,9 +71,9 @@ def png(photograph: annotations.Photograph, size: tuple[int, int]) -> bytes:
         if not _draw(whom, crowd, contract.CROWD) and crowd.get("bbox"):
             x, y, width, height = np.rint(crowd["bbox"]).astype(int).clip(0)
             whom[y : y + height, x : x + width] = contract.CROWD
-    numbered = enumerate(photograph.people, start=1)
-    for number, person in sorted(numbered, key=lambda pair: -pair[1].get("area", 0)):
-        _draw(whom, person, number)
+    areas = [person.get("area") or 0 for person in photograph.people]
+    for i in np.argsort([-area for area in areas], kind="stable").tolist():
+        _draw(whom, photograph.people[i], i + 1)
     return cv2.imencode(".png", whom)[1].tobytes()
 
 

@@ -72,7 +72,8 @@ def own(*, recipe: scenes.Recipe, pictures: Mapping[str, int]) -> Config:
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Draws on all cores: the same labels everywhere, pixels by OpenCV's version."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.1.0": "Areas of crowds."}
     BUILDER_CONFIGS: ClassVar = [SINGLE, MULTI]
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -83,7 +84,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             description=__doc__,
             homepage="",
             citation="",
-            more=("box", "head_box", "area", "crowd_box", "instances", "log_density"),
+            more=(
+                "box",
+                "head_box",
+                "area",
+                "crowd_box",
+                "crowd_area",
+                "instances",
+                "log_density",
+            ),
         )
 
     def _split_generators(

@@ -169,6 +169,7 @@ def annotations(
     for n, person in enumerate(kept):
         instances[whose == person] = n + 1
     lost = [owner == CROWD] + [whose == n for n in range(len(figures)) if n not in kept]
+    crowds = [mask for mask in lost if mask.any()]
     keypoints = np.stack([f.keypoints for f in figures])[kept]
     head_box = np.stack([f.head_box for f in figures])[kept]
     png = cv2.imencode(".png", instances.astype(np.uint8))[1]
@@ -178,7 +179,8 @@ def annotations(
         "box": _boxes([whose == person for person in kept]),
         "head_box": head_box.astype(np.float32),
         "area": area[kept].astype(np.float32),
-        "crowd_box": _boxes([mask for mask in lost if mask.any()]),
+        "crowd_box": _boxes(crowds),
+        "crowd_area": np.array([np.count_nonzero(c) for c in crowds], np.float32),
         "instances": png.tobytes(),
         "log_density": log_density[kept].astype(np.float32),
     }

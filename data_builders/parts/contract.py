@@ -53,12 +53,14 @@ MORE = {
     "separate": _chosen(),
     "area": _numbers(None),
     "crowd_box": _numbers(None, 4),
+    "crowd_area": _numbers(None),
     "instances": tfds.features.Image(
         shape=(None, None, 1), dtype=np.uint8, encoding_format="png"
     ),
     "log_density": _numbers(None),
     "image_id": np.int64,
     "person_id": tfds.features.Tensor(shape=(None,), dtype=np.int64),
+    "category_id": tfds.features.Tensor(shape=(None,), dtype=np.int64),
     "activity": tfds.features.Text(),
     "category": tfds.features.Text(),
     "activity_id": np.int32,

@@ -54,10 +54,14 @@ def image_size(jpeg: bytes, *, where: str) -> tuple[int, int]:
     Raises:
         ValueError: no JPEG, cut short, or not decodable.
     """
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     if not jpeg.startswith(_START):
+        # A sound PNG, say, need not be fetched again.
+        other = _decode(jpeg, flags) is not None
         raise ValueError(
             f"{where} begins with {jpeg[:4].hex() or 'nothing'}; a photograph must be "
-            f"a JPEG file, which begins with {_START.hex()}; {_REMEDY}"
+            f"a JPEG file, which begins with {_START.hex()}; "
+            f"{'convert the picture to JPEG' if other else _REMEDY}"
         )
     # OpenCV fills what a truncated file lacks with grey, and says nothing.
     if not reaches_end(jpeg):
@@ -65,7 +69,6 @@ def image_size(jpeg: bytes, *, where: str) -> tuple[int, int]:
             f"{where} ends after {len(jpeg)} bytes without JPEG's end marker "
             f"{_END.hex()}; a photograph must be complete; {_REMEDY}"
         )
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = _decode(jpeg, flags)
     if pixels is None:
         raise ValueError(

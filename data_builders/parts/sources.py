@@ -4,6 +4,7 @@ A tar has no table of contents and is unpacked once.
 """
 
 import dataclasses
+import gzip
 import logging
 import os
 import pathlib
@@ -16,6 +17,7 @@ from typing import Protocol
 import tensorflow_datasets as tfds
 
 _LOG = logging.getLogger(__name__)
+_PIECE = 2**20  # bytes read at once
 
 
 class Source(Protocol):
@@ -25,7 +27,11 @@ class Source(Protocol):
         """Every file's name."""
 
     def read(self, name: str) -> bytes:
-        """A file's content; may be called from several threads at once."""
+        """A file's content; may be called from several threads at once.
+
+        Raises:
+            FileNotFoundError: the archive has no such file.
+        """
 
     def where(self, name: str = "") -> str:
         """The file's (or the archive's) place, for messages."""
@@ -43,8 +49,16 @@ class Folder:
         return [file.relative_to(self.path).as_posix() for file in files]
 
     def read(self, name: str) -> bytes:
-        """A file's content; OSError where it cannot be read."""
-        return (self.path / name).read_bytes()
+        """A file's content.
+
+        Raises:
+            FileNotFoundError: there is none.
+            OSError: it cannot be read.
+        """
+        try:
+            return (self.path / name).read_bytes()
+        except FileNotFoundError:
+            raise _missing(name, f"the folder {self.path}") from None
 
     def where(self, name: str = "") -> str:
         """The path of the file, or of the folder."""
@@ -69,10 +83,13 @@ class Zip:
         """A file's content, its checksum verified.
 
         Raises:
+            FileNotFoundError: there is none.
             ValueError: the archive is damaged there.
         """
         try:
             return self.archive.read(self.prefix + name)
+        except KeyError:
+            raise _missing(self.prefix + name, f"the zip {self.path}") from None
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -88,6 +105,13 @@ class Zip:
     def where(self, name: str = "") -> str:
         """The archive's path, and the file's name in it."""
         return f"{self.path}: {self.prefix}{name}" if name else str(self.path)
+
+
+def _missing(name: str, where: str) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"{name} is not in {where}, which must hold all that its authors put there; "
+        "unpack the archive again, or download it again"
+    )
 
 
 def open_zip(path: pathlib.Path, *, folder: str) -> Zip:
@@ -150,8 +174,11 @@ def _unpack(path: pathlib.Path, target: pathlib.Path) -> None:
     try:
         with tarfile.open(path) as archive:
             archive.extractall(part, filter="data")
+            # A compressed file ends with its checksum, behind all that was unpacked.
+            while archive.fileobj and archive.fileobj.read(_PIECE):
+                pass
         part.replace(target)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(
             f"{path} ({path.stat().st_size} bytes) cannot be unpacked ({error}); it "
             "must be a complete tar archive; delete it and download it again"

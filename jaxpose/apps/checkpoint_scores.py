@@ -1,12 +1,15 @@
 """`--mode evaluate`: checkpoints of a workdir to tables, pictures and pose files."""
 
 import csv
+import difflib
+import fnmatch
 import io
 import pathlib
 from collections.abc import Mapping
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from jaxpose import (
     atomic,
@@ -39,39 +42,73 @@ def score(
 
     evaluations/<split>.csv holds one row a checkpoint, predictions/ the poses as .npz,
     .csv, .mat and of COCO .json; tables and pictures are where those of training are.
+    Several splits end in one table of all their means.
 
     Args:
         which: latest, best, all, or a step.
-        split: a name in `evals`; None for every one that training watches.
+        split: names in `evals` with commas between them, or patterns of names such as
+            extension_*; None for every one that training watches.
     Returns: results by (split, step).
     Raises: ValueError for a split or a checkpoint that is not there.
     """
+    chosen = _choose(evals, split)
     mesh = devices.mesh()
     devices.check_batch_size(batch_size, mesh)
     store = checkpoint.Store(workdir, checkpoints, read_only=True)
     steps = store.choose(which)
     where = {"data_dir": data_dir, "manual_dir": manual_dir, "batch_size": batch_size}
-    evaluators = evaluate.open_evals(_choose(evals, split), learner, mesh, **where)
+    evaluators = evaluate.open_evals(chosen, learner, mesh, **where)
+    batch = next(iter(evaluators.values())).examples.load(np.array([0]))
+    abstract = train.abstract_state(learner, batch, mesh)
     results = {}
     for step in steps:
+        state = store.restore(step, abstract)
         for name, evaluator in evaluators.items():
-            batch = evaluator.examples.load(np.array([0]))
-            state = store.restore(step, train.abstract_state(learner, batch, mesh))
             result = results[name, step] = evaluator.run(state)
             if jax.process_index() == 0:
                 _leave(workdir, name, step, evaluator, result)
     store.close()
+    if len(evaluators) > 1 and jax.process_index() == 0:
+        print(f"\n{_means(results)}")
     return results
 
 
 def _choose(
     evals: Mapping[str, evaluate.Eval], split: str | None
 ) -> Mapping[str, evaluate.Eval]:
+    """Those that `--split` names, in the order of the config."""
     if split is None:
-        return {name: spec for name, spec in evals.items() if spec.watch}
-    if split not in evals:
-        raise ValueError(f"--split={split} is not one of {', '.join(evals)}")
-    return {split: evals[split]}
+        watched = {name: spec for name, spec in evals.items() if spec.watch}
+        if not watched:
+            raise ValueError(
+                "training watches none of the config's evals; choose some of "
+                f"{', '.join(evals)} by --split"
+            )
+        return watched
+    patterns = [pattern.strip() for pattern in split.split(",")]
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in evals):
+            near = difflib.get_close_matches(pattern, evals, n=3, cutoff=0.5)
+            raise ValueError(
+                f"--split={pattern} is not one of {', '.join(evals)}"
+                + (f"; did you mean {', '.join(near)}?" if near else "")
+            )
+    return {
+        name: spec
+        for name, spec in evals.items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    }
+
+
+def _means(results: Mapping[tuple[str, int], evaluate.Result]) -> str:
+    """A row a split; of several checkpoints, a row each."""
+    several = len({step for _, step in results}) > 1
+    return tables.means(
+        {
+            f"{split}, step {step}" if several else split: result.tables
+            for (split, step), result in results.items()
+        }
+    )
 
 
 def _leave(
@@ -84,18 +121,29 @@ def _leave(
     """Prints the tables, and writes everything that a person may want later."""
     text = "\n\n".join(map(tables.text, result.tables))
     print(f"\n{name}, step {step}, {len(result.annotations.names)} people\n\n{text}\n")
-    evaluations.save(workdir, name, step, result.tables, evaluator.picture(result))
+    pictures = evaluator.picture(result), evaluator.heatmap_picture(result)
+    evaluations.save(workdir, name, step, result.tables, *pictures)
     _log(workdir / "evaluations" / f"{name}.csv", step, result.headline(name))
     poses = workdir / "predictions"
     poses.mkdir(exist_ok=True)
     stem = f"{name}_{step:07d}"
-    save_poses(poses / stem, result, evaluator.skeleton)
-    picture = workdir / "pictures" / f"{stem}.jpg"
+    category = evaluator.examples.people.more.get("category_id")
+    save_poses(poses / stem, result, evaluator.skeleton, category)
+    picture = workdir / "pictures" / f"{stem}*.jpg"
     print(f"predictions and pictures: {poses / stem}.*, {picture}")
 
 
-def save_poses(stem: pathlib.Path, result: evaluate.Result, skeleton: Skeleton) -> None:
-    """Writes the poses as .npz, .csv and .mat, and where COCO's AP applies as .json."""
+def save_poses(
+    stem: pathlib.Path,
+    result: evaluate.Result,
+    skeleton: Skeleton,
+    category: Int[np.ndarray, "n"] | None = None,
+) -> None:
+    """Writes the poses as .npz, .csv and .mat, and where COCO's AP applies as .json.
+
+    Args:
+        category: the data set's number of what each row shows; None for people.
+    """
     poses, truth = result.poses, result.annotations
     predictions = pose_files.Predictions(
         keypoints=np.asarray(poses.keypoints[:, 0]),
@@ -105,7 +153,8 @@ def save_poses(stem: pathlib.Path, result: evaluate.Result, skeleton: Skeleton) 
     for ending in (".npz", ".csv", ".mat"):
         pose_files.save_predictions(f"{stem}{ending}", predictions, skeleton)
     if truth.area is not None and truth.image_id is not None:
-        coco_results.save(f"{stem}.json", poses, truth.image_id)
+        image_id = truth.image_id
+        coco_results.save(f"{stem}.json", poses, image_id, category=category)
 
 
 def _log(path: pathlib.Path, step: int, headline: Mapping[str, float]) -> None:

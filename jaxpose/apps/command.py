@@ -101,7 +101,7 @@ def _add_doctor(commands: Any) -> None:
 def _add_sheet(commands: Any) -> None:
     about = "draw photographs of a config's data with their true poses into one picture"
     one = commands.add_parser("sheet", help=about, description=about)
-    one.add_argument("--config", type=pathlib.Path, required=True, help="its file")
+    one.add_argument("--config", required=True, help="its file")
     one.add_argument("--split", help="one of its evals (default: what it trains on)")
     one.add_argument("--count", type=int, default=64, help="photographs (default: 64)")
     one.add_argument("--data-dir", help="prepared data (default: the config's)")

@@ -8,7 +8,6 @@ import logging
 import os
 import pathlib
 import re
-import runpy
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -53,9 +52,7 @@ def _get_config(argv: Sequence[str]) -> ConfigDict:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--config", "-config")
     found, _ = parser.parse_known_args(argv[1:])
-    path, _, variant = found.config.partition(":")
-    get_config = runpy.run_path(path)["get_config"]
-    return get_config(variant) if variant else get_config()
+    return configs.load(found.config)
 
 
 def _fields(config: ConfigDict, path: str = "") -> list[str]:

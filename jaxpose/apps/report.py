@@ -92,14 +92,15 @@ def _number(value: float | None) -> str:
 
 
 def _pictures(run: runs.Run) -> list[str]:
-    """Truth beside prediction, of the best evaluation of each split."""
+    """Truth beside prediction, poses and heatmaps, of each split's best evaluation."""
     figures = []
     for split, found in run.splits.items():
         label, step = next(iter(run.worth_showing(found).items()))
-        if found[step].picture.exists():
-            caption = f"{split}, {label}: truth left, prediction right"
-            content = found[step].picture.read_bytes()
-            figures.append(page.picture(content, "jpeg", split, caption))
+        caption = f"{split}, {label}: truth left, prediction right"
+        for path in (found[step].picture, found[step].heatmaps):
+            if path.exists():
+                content = path.read_bytes()
+                figures.append(page.picture(content, "jpeg", split, caption))
     return [page.heading("Pictures"), *figures] if figures else []
 
 

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,21 +105,31 @@ def _add_choices(parser: argparse.ArgumentParser, kind: _Kind) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
-    """Prints the table of one metric, in one convention or in all side by side."""
+    """Prints the table of one metric, in one convention or in all side by side.
+
+    Conventions that ask for more than the truth tells are named below the others.
+    """
     skeleton = SKELETONS[options.skeleton]
     truth = pose_files.read_truth(options.truth, skeleton)
     found = pose_files.read_predictions(options.predictions, skeleton)
     truth, part = _matching_part(truth, found)
-    scored = {}
+    scored: dict[str, Table] = {}
+    refused: dict[str, list[str]] = {}  # conventions by why
     for name, metric in options.conventions.items():
         if options.convention in (name, ALL):
             if "threshold" in options:
                 metric = dataclasses.replace(metric, threshold=options.threshold)
-            table = metric(_poses(found), truth, skeleton)
+            try:
+                table = metric(_poses(found), truth, skeleton)
+            except ValueError as error:
+                refused.setdefault(str(error), []).append(name)
+                continue
             convention = f"[{name}] {table.convention}{part}"
             scored[name] = dataclasses.replace(table, convention=convention)
+    if not scored:
+        raise ValueError("; ".join(refused))
     if options.convention == ALL:
-        _print_all(scored, with_json=options.json)
+        _print_all(scored, refused, with_json=options.json)
     else:
         _print(scored[options.convention], with_json=options.json)
 
@@ -130,7 +140,9 @@ def score_coco(options: argparse.Namespace) -> None:
     skeleton = coco_truth.skeleton_of(file, options.sigmas)
     truth = coco_truth.annotations_of(file, skeleton)
     image_id = coco_truth.image_id_of(file)
-    poses = coco_results.read(options.predictions, image_id, skeleton)
+    poses = coco_results.read(
+        options.predictions, image_id, skeleton, categories=file.categories
+    )
     _print(coco.AP()(poses, truth, skeleton), with_json=options.json)
 
 
@@ -140,8 +152,15 @@ def _print(table: Table, *, with_json: bool) -> None:
         print(json.dumps(tables.as_data(table), allow_nan=False))
 
 
-def _print_all(scored: Mapping[str, Table], *, with_json: bool) -> None:
+def _print_all(
+    scored: Mapping[str, Table],
+    refused: Mapping[str, Sequence[str]],
+    *,
+    with_json: bool,
+) -> None:
     print(tables.side_by_side(scored))
+    for why, names in refused.items():
+        print(f"no {', '.join(names)}: {why}")
     if with_json:
         data = {name: tables.as_data(table) for name, table in scored.items()}
         print(json.dumps(data, allow_nan=False))

@@ -1,15 +1,14 @@
 """Photographs with their true poses, side by side: the first look at a data set."""
 
 import pathlib
-import runpy
 from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from jaxpose import atomic, draw
 from jaxpose import config as configs
-from jaxpose import draw
 from jaxpose.data import Data, Examples
 
 # (height, width) of a photograph in the sheet, pixels.
@@ -17,7 +16,7 @@ TILE = (224, 224)
 
 
 def write(
-    config: pathlib.Path,
+    config: str,
     out: pathlib.Path,
     *,
     split: str | None = None,
@@ -27,19 +26,21 @@ def write(
     """Draws what an experiment trains on, or one of its `evals`, into a picture.
 
     Args:
+        config: its file, with `:` and what a config that asks for something is given.
         count: photographs, spread over the data.
         where: `data_dir` or `manual_dir` instead of the config's.
 
     Raises: ValueError for a split that the config lacks, or a picture that cannot be
         written.
     """
-    fields = configs.build(runpy.run_path(str(config))["get_config"]()) | where
-    examples = _data(fields, split).open(fields["data_dir"], fields["manual_dir"])
-    picture = sheet(examples, count)
-    if not out.parent.is_dir() or not cv2.imwrite(str(out), picture[..., ::-1]):
+    if not (out.parent.is_dir() and cv2.haveImageWriter(str(out))):
         raise ValueError(
             f"{out} cannot be written; give a folder that exists, and .png or .jpg"
         )
+    fields = configs.build(configs.load(config)) | where
+    examples = _data(fields, split).open(fields["data_dir"], fields["manual_dir"])
+    picture = sheet(examples, count)[..., ::-1]
+    atomic.write(out, cv2.imencode(out.suffix, picture)[1].tobytes())
 
 
 def _data(fields: dict[str, Any], split: str | None) -> Data:

@@ -40,11 +40,23 @@ def create(
 
 
 def parameters(state: Any) -> dict[str, PyTree]:
-    """Those of every network of a learner's state, by the name of its field."""
-    fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
-    return {
-        name: part.params for name, part in fields.items() if isinstance(part, Network)
-    }
+    """Those of every network of a learner's state, by the name of its field.
+
+    Of a field that holds several states, such as the stages of a cascade, each has its
+    number from 1 before the names of its own fields.
+    """
+    found: dict[str, PyTree] = {}
+    for field in dataclasses.fields(state):
+        part = getattr(state, field.name)
+        if isinstance(part, Network):
+            found[field.name] = part.params
+        elif isinstance(part, tuple):
+            for number, inner in enumerate(part, start=1):
+                found |= {
+                    f"{field.name}_{number}_{name}": params
+                    for name, params in parameters(inner).items()
+                }
+    return found
 
 
 def apply(

@@ -58,6 +58,27 @@ def rmsprop(
     )
 
 
+def adagrad(
+    *,
+    learning_rate: optax.ScalarOrSchedule,
+    initial_accumulator: float = 1e-4,
+    weight_decay: float = 0.0,
+) -> optax.GradientTransformation:
+    """TensorFlow's Adagrad: s <- s + g^2, p <- p - learning_rate g / sqrt(s).
+
+    The sum s starts at `initial_accumulator`; nothing else guards the root. The gradient
+    g includes weight_decay p, of biases too: so descends the loss with decay that
+    DeepPose in TensorFlow logs, and does not follow.
+
+    Source: Duchi, Hazan and Singer 2011.
+    """
+    return optax.chain(
+        optax.add_decayed_weights(weight_decay),
+        optax.scale_by_rss(initial_accumulator, eps=0.0),
+        descend(learning_rate),
+    )
+
+
 def drops(*, start: float, at: tuple[int, ...], factor: float) -> optax.Schedule:
     """`start`, multiplied by `factor` from each of the steps in `at` on."""
     return optax.piecewise_constant_schedule(start, dict.fromkeys(at, factor))
@@ -91,3 +112,18 @@ def descend(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformati
         return updates, DescendState(optax.safe_increment(state.updates), now)
 
     return optax.GradientTransformation(init, update)
+
+
+def learning_rates(state: optax.OptState) -> dict[str, Float[Array, ""]]:
+    """What the last update of any `descend` was multiplied by, by name for the log.
+
+    That is `learning_rate`; where an optimizer has groups, the largest one, beside each
+    as `learning_rate/<group>`. Nothing if no optimizer shows any.
+    """
+    found = {}
+    for path, rate in optax.tree.get_all_with_path(state, "learning_rate"):
+        groups = [k.key for k in path if isinstance(k, jax.tree_util.DictKey)]
+        found["/".join(["learning_rate", *groups])] = rate
+    if not found:
+        return {}
+    return {"learning_rate": jnp.stack([*found.values()]).max(), **found}

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxpose.learners import network
+from jaxpose.learners import network, optimizers
 from jaxpose.types import Batch, Metrics, Objective
 
 
@@ -25,7 +25,7 @@ class Supervised:
     Attributes:
         model: image in, raw outputs out.
         objective: what the outputs mean.
-        optimizer: a state field named `learning_rate` is logged.
+        optimizer: state fields named `learning_rate` are logged.
         pretrained: puts published weights into the fresh network; () for none.
     """
 
@@ -56,9 +56,7 @@ class Supervised:
             state.pose.params
         )
         pose = network.update(state.pose, self.optimizer, grads, batch_stats)
-        rate = optax.tree.get(pose.opt_state, "learning_rate")
-        if rate is not None:
-            metrics["learning_rate"] = rate
+        metrics |= optimizers.learning_rates(pose.opt_state)
         return State(state.step + 1, pose), metrics
 
     def outputs(self, state: State, image: Float[Array, "b h w 3"]) -> PyTree:

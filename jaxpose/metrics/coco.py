@@ -90,8 +90,8 @@ def _convention(
         "of 32^2 to 96^2 pixels, large is above; "
         f"{len(truth.area)} people with labels in {len(np.unique(truth.image_id))} "
         "photographs, "
-        f"{len(ignored.area)} crowds and people without labels ignored; a keypoint's "
-        "row is its mean similarity where labeled, in the "
+        f"{len(ignored.area)} crowds and people with too few labels ignored; a "
+        "keypoint's row is its mean similarity where labeled, in the "
         f"{len(result.matches)} people found at OKS 0.5"
     )
 
@@ -101,8 +101,9 @@ def _sigmas(skeleton: Skeleton) -> tuple[float, ...]:
     if len(sigmas) != k or not all(0 < sigma < np.inf for sigma in sigmas):
         raise ValueError(
             f"{skeleton.name} has sigmas {sigmas}, OKS needs {k} positive ones: how far "
-            "each keypoint may be off, in square roots of the area; give them by "
-            "dataclasses.replace(skeleton, sigmas=...), on the command line by --sigmas"
+            "each keypoint may be off, in square roots of the area; give them in the "
+            "file, as `sigmas` of its category, in a config by spec(coco_skeleton.read, "
+            "path=..., sigmas=(...)), to `python -m jaxpose score` by --sigmas"
         )
     return sigmas
 

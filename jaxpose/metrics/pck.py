@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -43,9 +43,24 @@ def torso_length(
 
     nan for a person without either label; may be zero.
     """
-    ends = [skeleton.index("left_shoulder"), skeleton.index("right_hip")]
-    length = np.linalg.norm(truth[:, ends[0]] - truth[:, ends[1]], axis=-1)
-    return np.where(labeled[:, ends].all(axis=1), length, np.nan)
+    return limb_length(truth, labeled, skeleton, ("left_shoulder", "right_hip"))
+
+
+def limb_length(
+    truth: Float[np.ndarray, "n k 2"],
+    labeled: Bool[np.ndarray, "n k"],
+    skeleton: Skeleton,
+    ends: tuple[str, str],
+) -> Float[np.ndarray, "n"]:
+    """Distance of two keypoints, in the unit of `truth`.
+
+    nan for a person without either label; may be zero.
+
+    Raises: ValueError if the skeleton lacks one of them.
+    """
+    first, second = map(skeleton.index, ends)
+    length = np.linalg.norm(truth[:, first] - truth[:, second], axis=-1)
+    return np.where(labeled[:, first] & labeled[:, second], length, np.nan)
 
 
 def box_length(
@@ -106,9 +121,13 @@ def mean_pck(
     """
     if mean == "labels":
         error = error.reshape(-1, 1)
-    shares = pck(error, threshold, strict=strict)
-    known = shares[~np.isnan(shares)]
-    return math.fsum(known) / known.size if known.size else math.nan
+    return known_mean(pck(error, threshold, strict=strict).tolist())
+
+
+def known_mean(values: Iterable[float]) -> float:
+    """Mean of what is known; nan where nothing is."""
+    known = [value for value in values if not math.isnan(value)]
+    return math.fsum(known) / len(known) if known else math.nan
 
 
 def group_means(
@@ -205,14 +224,16 @@ class PCK:
         )
 
 
-def describe_people(error: Float[np.ndarray, "n k"]) -> str:
-    """Whose keypoints are scored, and which of them count as misses unseen."""
+def describe_people(
+    error: Float[np.ndarray, "n k"], *, lost_for: str = "a prediction"
+) -> str:
+    """Whose keypoints are scored, and which count as misses for want of what."""
     people = int((~np.isnan(error)).any(axis=1).sum())
     lost = int(np.isinf(error).sum())
     return (
         f"labeled keypoints of {people} of {len(error)} people"
         + (", the others lack a label or a length" if people < len(error) else "")
-        + (f"; {lost} keypoints without a prediction are misses" if lost else "")
+        + (f"; {lost} keypoints without {lost_for} are misses" if lost else "")
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxpose import types
+from jaxpose.metrics import pck
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations, Poses, Table
 
@@ -24,6 +25,8 @@ STICKS = {
     "left_upper_leg": (("left_hip",) * 2, ("left_knee",) * 2),
     "left_lower_leg": (("left_knee",) * 2, ("left_ankle",) * 2),
 }
+# Another torso, of skeletons with both keypoints, such as MPII's.
+SPINE = (("thorax",) * 2, ("pelvis",) * 2)
 # Rows as the LSP literature prints them.
 PARTS = {
     "Head": ("head",),
@@ -38,19 +41,29 @@ RULES = {
     "relaxed": "the mean error of both ends",
 }
 _NAMES = {"strict": "PCP", "relaxed": "PCP-relaxed"}
+_ENDINGS = {"sticks": "", "parts": "-parts"}
+# What DeepPose's TensorFlow version calls the parts; L is lower, not left.
+_PRINTED = ("Head", "Torso", "U Arm", "L Arm", "U Leg", "L Leg")
 MEANS = {
     "sticks": "unweighted mean over the 10 sticks, so that arms and legs count twice",
     "parts": "unweighted mean over the 6 parts, left and right averaged first",
 }
+TORSOS = {
+    "midpoints": "from mid-shoulders to mid-hips",
+    "spine": "from thorax to pelvis",
+}
 
 
-def stick_ends(skeleton: Skeleton) -> Int[np.ndarray, "s 2 2"]:
+def stick_ends(
+    skeleton: Skeleton, *, torso: Literal["midpoints", "spine"] = "midpoints"
+) -> Int[np.ndarray, "s 2 2"]:
     """Numbers of the two keypoints that each end of each stick lies between.
 
     Raises: ValueError if the skeleton lacks a keypoint of a stick.
     """
+    sticks = STICKS | ({"torso": SPINE} if torso == "spine" else {})
     return np.array(
-        [[[skeleton.index(name) for name in end] for end in s] for s in STICKS.values()]
+        [[[skeleton.index(name) for name in end] for end in s] for s in sticks.values()]
     )
 
 
@@ -94,12 +107,19 @@ def pcp(
 class PCP:
     """Percent of correct sticks, with the parts of the literature as extra.
 
+    Attributes:
+        rule: a stick is right by the worse of its ends, or by both on average.
+        mean: over the 10 sticks or over the 6 parts; the other one is a summary.
+        torso: between the midpoints of shoulders and of hips; or the spine, from thorax
+            to pelvis, of skeletons that have both.
+
     Raises: ValueError if a field is out of range.
     """
 
     threshold: float = 0.5
     rule: Literal["strict", "relaxed"] = "strict"
     mean: Literal["sticks", "parts"] = "sticks"
+    torso: Literal["midpoints", "spine"] = "midpoints"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.threshold) and self.threshold > 0):
@@ -111,49 +131,56 @@ class PCP:
             raise ValueError(f"rule={self.rule!r} is not one of {tuple(RULES)}")
         if self.mean not in MEANS:
             raise ValueError(f"mean={self.mean!r} is not one of {tuple(MEANS)}")
+        if self.torso not in TORSOS:
+            raise ValueError(f"torso={self.torso!r} is not one of {tuple(TORSOS)}")
 
     def __call__(
         self, poses: Poses, annotations: Annotations, skeleton: Skeleton
     ) -> Table:
         """Values in percent, one a stick; extra holds one a part."""
         predicted, truth, labeled = types.single_person(poses, annotations, skeleton)
-        ends = stick_ends(skeleton)
+        torso = self._torso(skeleton)
+        ends = stick_ends(skeleton, torso=torso)
         shares = pcp(
             predicted, truth, labeled, ends, threshold=self.threshold, rule=self.rule
         )
         sticks = dict(zip(STICKS, shares.tolist()))
         parts = {
-            part: _mean([sticks[name] for name in names])
+            part: pck.known_mean(sticks[name] for name in names)
             for part, names in PARTS.items()
         }
-        chosen = sticks if self.mean == "sticks" else parts
+        means = {
+            "sticks": pck.known_mean(sticks.values()),
+            "parts": pck.known_mean(parts.values()),
+        }
+        other = "parts" if self.mean == "sticks" else "sticks"
+        printed = dict(zip(_PRINTED, parts.values())) | {"mean": means["parts"]}
         return Table(
-            name=f"{_NAMES[self.rule]}@{self.threshold:g}",
-            convention=self._convention(fully_labeled(labeled, ends)),
+            name=f"{_NAMES[self.rule]}{_ENDINGS[self.mean]}@{self.threshold:g}",
+            convention=self._convention(fully_labeled(labeled, ends), torso),
             values=sticks,
-            mean=_mean(list(chosen.values())),
-            extra=parts,
+            mean=means[self.mean],
+            extra=parts | {f"Mean of {other}": means[other]},
+            row=printed if self.mean == "parts" else {},
         )
 
-    def _convention(self, counted: Bool[np.ndarray, "n s"]) -> str:
+    def _torso(self, skeleton: Skeleton) -> Literal["midpoints", "spine"]:
+        has_spine = {"thorax", "pelvis"} <= set(skeleton.keypoints)
+        return self.torso if has_spine else "midpoints"
+
+    def _convention(self, counted: Bool[np.ndarray, "n s"], torso: str) -> str:
         return (
             f"{self.rule}: {RULES[self.rule]} <= {self.threshold:g} x the length of "
-            f"the true stick; {MEANS[self.mean]}; torso from mid-shoulders to "
-            "mid-hips; left and right are the person's own; "
-            f"{counted.sum()} sticks with all keypoints labeled, of "
-            f"{counted.any(axis=1).sum()} of {len(counted)} people"
+            f"the true stick; {MEANS[self.mean]}; torso {TORSOS[torso]}; left and right "
+            f"are the person's own; {counted.sum()} sticks with all keypoints labeled, "
+            f"of {counted.any(axis=1).sum()} of {len(counted)} people"
         )
-
-
-def _mean(values: list[float]) -> float:
-    """Mean of what is known; nan where nothing is."""
-    known = [value for value in values if not math.isnan(value)]
-    return math.fsum(known) / len(known) if known else math.nan
 
 
 CONVENTIONS = {
     "strict": PCP(),
     "relaxed": PCP(rule="relaxed"),
-    "deeppose-tf": PCP(mean="parts"),
-    "deeppose-tf-relaxed": PCP(rule="relaxed", mean="parts"),
+    # Asanakoy's DeepPose in TensorFlow, on LSP and on MPII.
+    "deeppose-tf": PCP(mean="parts", torso="spine"),
+    "deeppose-tf-relaxed": PCP(rule="relaxed", mean="parts", torso="spine"),
 }

@@ -32,6 +32,14 @@ class Coordinates:
         weight_start: first step at which the weights count; before it they are 1.
         inside_only: leave out keypoints that lie on or outside the canvas border, as
             the weighted-loss DeepPose does.
+        quantize_targets: move keypoints onto the canvas and to its pixels' near
+            corners, by half a pixel on average, as the TensorFlow DeepPose does. That
+            it does so before the mirror makes no difference to it.
+        per_person: a person's loss is the mean squared distance of its labeled
+            keypoints, and all people count alike, as in the TensorFlow DeepPose: twice
+            as much as coordinates that count alike, where everybody is fully labeled.
+        clip: move predictions beyond the canvas to its border, as the TensorFlow
+            DeepPose does.
     """
 
     size: tuple[int, int]
@@ -39,6 +47,9 @@ class Coordinates:
     weighted: bool = False
     weight_start: int = 0
     inside_only: bool = False
+    quantize_targets: bool = False
+    per_person: bool = False
+    clip: bool = False
 
     def targets(self, batch: Batch, step: Int[Array, ""]) -> Targets:
         """Raises: ValueError for canvases of another size, or with several people."""
@@ -64,21 +75,28 @@ class Coordinates:
     ) -> tuple[Float[Array, ""], Metrics]:
         """Sum over labeled coordinates of weight x squared error, divided by their count.
 
-        The divisor counts coordinates and does not sum weights, as in the original. A
-        batch without any labeled keypoint has loss 0.
+        The divisor counts coordinates (`per_person`: keypoints, then people) and does
+        not sum weights, as in the originals. A batch without any labeled keypoint has
+        loss 0.
         """
         # Unlabeled coordinates are arbitrary numbers in the data sets; where() keeps
         # even infinite ones out of the sum and of its gradient.
         labeled = targets.labeled[..., None]
         error = jnp.where(labeled, outputs - targets.coordinates, 0.0) ** 2
-        count = jnp.maximum(2 * targets.labeled.sum(), 1)
-        plain = error.sum() / count
-        loss = (error.sum(axis=(1, 2)) * targets.weight).sum() / count
-        return loss, {"loss": loss, "mse": plain}
+        keypoints = targets.labeled.sum(axis=1)
+        count = jnp.maximum(2 * keypoints.sum(), 1)
+        squares = error.sum(axis=(1, 2)) * targets.weight
+        loss = squares.sum() / count
+        if self.per_person:
+            people = jnp.maximum((keypoints > 0).sum(), 1)
+            loss = (squares / jnp.maximum(keypoints, 1)).sum() / people
+        return loss, {"loss": loss, "mse": error.sum() / count}
 
     def decode(self, outputs: Float[Array, "b k 2"]) -> Poses:
         """Pixels of the canvas; a regressor has no confidence, so every score is 1."""
         height, width = self.size
+        if self.clip:
+            outputs = jnp.clip(outputs, -self.extent, self.extent)
         share = (outputs / self.extent + 1) / 2
         keypoints = share * jnp.array([width, height], outputs.dtype) - 0.5
         ones = jnp.ones(outputs.shape[:2], outputs.dtype)
@@ -96,8 +114,11 @@ class Coordinates:
 
     def _share(self, keypoints: Float[Array, "b k 2"]) -> Float[Array, "b k 2"]:
         """Position as a share of the canvas, 0 and 1 at its borders."""
-        height, width = self.size
-        return (keypoints + 0.5) / jnp.array([width, height], keypoints.dtype)
+        end = jnp.array(self.size[::-1], keypoints.dtype)
+        position = keypoints + 0.5
+        if self.quantize_targets:
+            position = jnp.floor(jnp.clip(position, 0, end - 1))
+        return position / end
 
     def _inside(self, keypoints: Float[Array, "b k 2"]) -> Bool[Array, "b k"]:
         # In pixels: XLA divides by multiplying with a reciprocal, which takes the

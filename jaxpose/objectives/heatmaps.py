@@ -181,7 +181,7 @@ class Heatmaps:
 
         Points are not cut to whole numbers. The score of a person is the mean.
         """
-        maps = _at_least_float32(outputs[-1])
+        maps = self.heatmaps(outputs)
         points = (self.decoder(maps) + 0.5) * self.stride - 0.5
         scores = maps.max(axis=(1, 2))
         return Poses(
@@ -189,6 +189,13 @@ class Heatmaps:
             scores=scores[:, None],
             person_scores=scores.mean(axis=1, keepdims=True),
         )
+
+    def heatmaps(self, outputs: Float[Array, "s b h w k"]) -> Float[Array, "b h w k"]:
+        """Those of the last stack."""
+        return _at_least_float32(outputs[-1])
+
+    def true_heatmaps(self, targets: Targets) -> Float[Array, "b h w k"]:
+        return targets.maps
 
     def flip(
         self, outputs: Float[Array, "s b h w k"], skeleton: Skeleton

@@ -114,12 +114,11 @@ class SoftmaxHeatmaps:
                 f"{targets.chance.shape}; they must be (stacks, batch, height, width, "
                 "keypoints) in cells: check the network's keypoints and stride"
             )
-        logits = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
         wanted = jax.scipy.special.xlogy(targets.chance, targets.chance)
-        missed = wanted - targets.chance * _log_softmax(logits)
+        missed = wanted - targets.chance * _log_softmax(outputs)
         divergence = missed.sum(axis=(2, 3)) * targets.weight[:, None]
         loss = divergence.sum() / jnp.maximum(targets.counted.sum(), 1)
-        chance = jnp.exp(_log_softmax(logits[-1]))
+        chance = self.heatmaps(outputs)
         log = self.accuracy.metrics(chance, targets.chance, targets.counted)
         return loss, {"loss": loss, **log}
 
@@ -128,8 +127,7 @@ class SoftmaxHeatmaps:
 
         The score of a person is the mean.
         """
-        logits = outputs[-1].astype(jnp.promote_types(outputs.dtype, jnp.float32))
-        chance = jnp.exp(_log_softmax(logits))
+        chance = self.heatmaps(outputs)
         points = (self.decoder(chance) + 0.5) * self.stride - 0.5
         scores = chance.max(axis=(1, 2))
         return Poses(
@@ -138,6 +136,13 @@ class SoftmaxHeatmaps:
             person_scores=scores.mean(axis=1, keepdims=True),
         )
 
+    def heatmaps(self, outputs: Float[Array, "s b h w k"]) -> Float[Array, "b h w k"]:
+        """The chance of each cell, of the last stack; every map sums to 1."""
+        return jnp.exp(_log_softmax(outputs[-1]))
+
+    def true_heatmaps(self, targets: Targets) -> Float[Array, "b h w k"]:
+        return targets.chance
+
     def flip(
         self, outputs: Float[Array, "s b h w k"], skeleton: Skeleton
     ) -> Float[Array, "s b h w k"]:
@@ -145,5 +150,6 @@ class SoftmaxHeatmaps:
         return outputs[:, :, :, ::-1][..., jnp.array(skeleton.flip)]
 
 
-def _log_softmax(logits: Float[Array, "*s b h w k"]) -> Float[Array, "*s b h w k"]:
+def _log_softmax(outputs: Float[Array, "*s b h w k"]) -> Float[Array, "*s b h w k"]:
+    logits = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
     return jax.nn.log_softmax(logits, axis=(-3, -2))

@@ -1,12 +1,12 @@
 """Keypoint sets out of files of COCO's format: names, mirror images, limbs."""
 
-import json
 import os
 import pathlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from jaxpose import skeletons
+from jaxpose.pose_files import coco_parts
 from jaxpose.skeletons import Skeleton
 
 
@@ -21,33 +21,39 @@ def read(
     Args:
         flip: pairs of names that a mirrored image exchanges. By default they are told
             from the names: left and right, or l and r, as words of their own.
-        sigmas: fall-off of object keypoint similarity, one a keypoint. By default the
-            file's, where a category has `sigmas`, or COCO's for COCO's keypoints.
+        sigmas: fall-off of object keypoint similarity, one a keypoint, or one for all.
+            By default the file's, where a category has `sigmas`, or COCO's for COCO's keypoints.
 
     Raises: ValueError if the file is not of the format, its categories have different
-        keypoints, or a keypoint with a side has no partner.
+        keypoints, a keypoint with a side has no partner, or sigmas or limbs are none;
+        OSError if unreadable.
     """
     file = pathlib.Path(path)
-    try:
-        categories = json.loads(file.read_text(encoding="utf-8"))["categories"]
-        posed = [category for category in categories if category.get("keypoints")]
-        (keypoints,) = {tuple(category["keypoints"]) for category in posed}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(
-            f"{file} has no `categories` of COCO's format with one list of keypoints "
-            f"({type(error).__name__}: {error}); keep the categories of one kind"
-        ) from error
-    own = posed[0].get(
-        "sigmas", skeletons.COCO.sigmas if keypoints == skeletons.COCO.keypoints else ()
-    )
+    kinds = coco_parts.kinds(file, coco_parts.read(file))
+    first, several = kinds.categories[0], len(kinds.categories) > 1
     return Skeleton(
-        name=str(posed[0].get("name", file.stem)) if len(posed) == 1 else file.stem,
-        keypoints=keypoints,
-        flip=mirrored(keypoints, flip),
-        # The format counts keypoints from 1.
-        limbs=tuple((a - 1, b - 1) for a, b in posed[0].get("skeleton") or ()),
-        sigmas=tuple(sigmas or own),
+        name=file.stem if several else str(first.get("name", file.stem)),
+        keypoints=kinds.keypoints,
+        flip=mirrored(kinds.keypoints, flip),
+        limbs=_limbs(file, first.get("skeleton") or [], len(kinds.keypoints)),
+        sigmas=coco_parts.sigmas(kinds, sigmas),
     )
+
+
+def _limbs(file: pathlib.Path, limbs: Any, k: int) -> tuple[tuple[int, int], ...]:
+    """The format counts keypoints from 1. Raises: ValueError if a limb is no pair."""
+    good = isinstance(limbs, list) and all(
+        isinstance(limb, list)
+        and len(limb) == 2
+        and all(isinstance(end, int) and 1 <= end <= k for end in limb)
+        for limb in limbs
+    )
+    if not good:
+        raise ValueError(
+            f"{file}: the `skeleton` of its category is {limbs!r:.80}; it must be a list "
+            f"of pairs of keypoints, numbered 1 to {k}"
+        )
+    return tuple((a - 1, b - 1) for a, b in limbs)
 
 
 def mirrored(

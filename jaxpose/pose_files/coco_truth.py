@@ -28,16 +28,24 @@ class Truth:
     """A file of ground truth, looked through but not yet turned into arrays.
 
     Attributes:
-        name: what is annotated; of several categories, joined by commas.
-        keypoints: their names.
         annotations: those of categories with keypoints, which are not told apart.
     """
 
     file: pathlib.Path
-    name: str
-    keypoints: tuple[str, ...]
+    kinds: coco_parts.Kinds
     images: Sequence[Mapping[str, Any]]
     annotations: Sequence[Mapping[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """What is annotated; of several categories, joined by commas."""
+        stem, categories = self.file.stem, self.kinds.categories
+        return ", ".join(str(category.get("name", stem)) for category in categories)
+
+    @property
+    def categories(self) -> tuple[int, ...]:
+        """Numbers of those that have keypoints."""
+        return tuple(category["id"] for category in self.kinds.categories)
 
 
 def read(path: str | os.PathLike[str]) -> Truth:
@@ -54,51 +62,48 @@ def read(path: str | os.PathLike[str]) -> Truth:
             f"{file} is no ground truth of COCO's format, an object with "
             f"{', '.join(needed)}; truth and results differ"
         )
-    categories = [c for c in content["categories"] if c.get("keypoints")]
-    lists = {tuple(c["keypoints"]) for c in categories}
-    if len(lists) != 1:
-        raise ValueError(
-            f"{file}: its categories have {len(lists)} different lists of keypoints, must "
-            "have one: keep only categories of the same keypoints"
-        )
-    known = {image["id"] for image in content["images"]}
+    kinds = coco_parts.kinds(file, content)
+    for name in ("categories", "images"):
+        _check_ids(file, name, content[name])
+    if not coco_parts.is_objects(content["annotations"]):
+        raise ValueError(f"{file}: `annotations` must be a list of objects")
+    known = {
+        "images": {image["id"] for image in content["images"]},
+        "categories": {category["id"] for category in content["categories"]},
+    }
+    numbers = tuple(c["id"] for c in kinds.categories)
     for number, a in enumerate(content["annotations"]):
         _check(file, number, a, known)
-    numbers = {c["id"] for c in categories}
+        if a["category_id"] in numbers:
+            _check_values(file, a)
     return Truth(
         file=file,
-        name=", ".join(str(c.get("name", file.stem)) for c in categories),
-        keypoints=lists.pop(),
+        kinds=kinds,
         images=content["images"],
         annotations=[a for a in content["annotations"] if a["category_id"] in numbers],
     )
 
 
 def skeleton_of(truth: Truth, sigmas: Sequence[float] = ()) -> Skeleton:
-    """Names, and with one given for each the sigmas, of a file's keypoints.
+    """Names and sigmas of a file's keypoints.
 
-    COCO's own keypoints have theirs. Limbs and mirror images are left out: scoring needs
-    neither.
+    Limbs and mirror images are left out: scoring needs neither.
 
     Args:
-        sigmas: one a keypoint, or one for all of them.
+        sigmas: one a keypoint, or one for all of them. By default the file's, where a
+            category has `sigmas`, or COCO's for COCO's keypoints.
 
     Raises: ValueError if there is another number of sigmas.
     """
-    names = truth.keypoints
-    if names == skeletons.COCO.keypoints and not sigmas:
+    names, known = truth.kinds.keypoints, coco_parts.sigmas(truth.kinds, sigmas)
+    if (names, known) == (skeletons.COCO.keypoints, skeletons.COCO.sigmas):
         return skeletons.COCO
-    if len(sigmas) not in (0, 1, len(names)):
-        raise ValueError(
-            f"{len(sigmas)} sigmas for the {len(names)} keypoints of {truth.file}; give "
-            f"one each, in the order {', '.join(names)}, or one for all"
-        )
     return Skeleton(
         name=truth.name,
         keypoints=names,
         flip=tuple(range(len(names))),
         limbs=(),
-        sigmas=tuple(sigmas) * (len(names) if len(sigmas) == 1 else 1),
+        sigmas=known,
     )
 
 
@@ -135,20 +140,64 @@ def annotations_of(truth: Truth, skeleton: Skeleton) -> Annotations:
     )
 
 
+def _check_ids(file: pathlib.Path, name: str, entries: Any) -> None:
+    """Raises: ValueError if they are no objects with whole numbers of their own."""
+    whole = coco_parts.is_objects(entries, id=int)
+    if not whole or len({entry["id"] for entry in entries}) != len(entries):
+        raise ValueError(
+            f"{file}: `{name}` must be a list of objects, each with an `id`, a whole "
+            "number that no other one has; `python -m jaxpose check-data FILE` lists "
+            "every fault"
+        )
+
+
+def _check_values(file: pathlib.Path, annotation: Mapping[str, Any]) -> None:
+    """Raises: ValueError if one of them is of another type."""
+    box, area = annotation.get("bbox") or [0] * 4, annotation.get("area")
+    points = annotation.get("keypoints") or []
+    good = {
+        "bbox": isinstance(box, list) and len(box) == 4 and coco_parts.finite(box),
+        "area": area is None or coco_parts.finite([area]),
+        "iscrowd": annotation.get("iscrowd", 0) in (0, 1),
+        "keypoints": isinstance(points, list)
+        and all(isinstance(point, int | float) for point in points),
+    }
+    for name, rule in _RULES.items():
+        if not good[name]:
+            raise ValueError(
+                f"{file}: annotation {annotation['id']} has the {name} "
+                f"{annotation[name]!r:.60}; it must be {rule}"
+            )
+
+
+_RULES = {
+    "bbox": "[x, y, width, height]",
+    "area": "a number",
+    "iscrowd": "0 or 1",
+    "keypoints": "a list of numbers: x, y and 0, 1 or 2 for each keypoint",
+}
+
+
 def _check(
-    file: pathlib.Path, number: int, annotation: Mapping[str, Any], known: set[int]
+    file: pathlib.Path,
+    number: int,
+    annotation: Mapping[str, Any],
+    known: Mapping[str, set[int]],
 ) -> None:
-    missing = {"id", "image_id", "category_id"} - annotation.keys()
+    ids = ("category_id", "id", "image_id")
+    missing = [key for key in ids if not isinstance(annotation.get(key), int)]
     if missing:
         raise ValueError(
-            f"{file}: annotation number {number} lacks {', '.join(sorted(missing))}"
+            f"{file}: annotation number {number} lacks {', '.join(missing)}, which must "
+            "be whole numbers"
         )
-    if annotation["image_id"] not in known:
-        raise ValueError(
-            f"{file}: annotation {annotation['id']} is of image_id "
-            f"{annotation['image_id']}, which is not among the images; add it there, or "
-            "take the annotation out"
-        )
+    for key, among in (("image_id", "images"), ("category_id", "categories")):
+        if annotation[key] not in known[among]:
+            raise ValueError(
+                f"{file}: annotation {annotation['id']} is of {key} {annotation[key]}, "
+                f"which is not among the {among}; add it there, or take the annotation "
+                "out"
+            )
 
 
 def _rows(truth: Truth) -> Int[np.ndarray, "a"]:

@@ -1,9 +1,8 @@
 """Public MATLAB layouts of poses: 1-based on disk, 0-based in memory."""
 
 import pathlib
-import zlib
 from collections.abc import Callable, Mapping
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import scipy.io
@@ -23,15 +22,8 @@ def read(file: pathlib.Path, skeleton: Skeleton, layouts: Layouts) -> Fields:
 
     Raises: ValueError if it has none of `layouts`; OSError if unreadable.
     """
-    broken = (ValueError, TypeError, scipy.io.matlab.MatReadError, zlib.error)
-    try:
-        with open(file, "rb") as stream:
-            everything = scipy.io.loadmat(stream)
-    except NotImplementedError:
-        raise ValueError(f"{file} is MATLAB 7.3 (HDF5); save it again with -v7")
-    except broken as error:
-        raise ValueError(f"{file} is no MATLAB file that can be read: {error}")
-    found = {k: v for k, v in everything.items() if not k.startswith("__")}
+    with open(file, "rb") as stream:
+        found = {k: v for k, v in _load(file, stream).items() if not k.startswith("__")}
     for key, layout in layouts.items():
         if key in found:
             try:
@@ -43,6 +35,17 @@ def read(file: pathlib.Path, skeleton: Skeleton, layouts: Layouts) -> Fields:
         f"{sorted(found)}; see jaxpose.pose_files for the layouts, truth and "
         "predictions differ"
     )
+
+
+def _load(file: pathlib.Path, stream: IO[bytes]) -> dict[str, Any]:
+    try:
+        return scipy.io.loadmat(stream)
+    except NotImplementedError:
+        raise ValueError(f"{file} is MATLAB 7.3 (HDF5); save it again with -v7")
+    except Exception as error:  # Whatever SciPy stumbles over in a damaged file.
+        raise ValueError(
+            f"{file} is no MATLAB file that can be read: {error}; take it again"
+        ) from error
 
 
 def write(stream: IO[bytes], fields: Fields) -> None:

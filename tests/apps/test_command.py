@@ -90,7 +90,7 @@ def test_without_json_the_table_is_all(capsys, files):
             "PCP-relaxed@0.1",
             90,
         ),
-        (["pcp", "--convention", "deeppose-tf"], "PCP@0.5", 500 / 6),
+        (["pcp", "--convention", "deeppose-tf"], "PCP-parts@0.5", 500 / 6),
         (["mse"], "MSE", (20**2) / 14),
         (["mse", "--convention", "deeppose-wl"], "MSE", None),
     ],

@@ -97,6 +97,16 @@ def test_the_page_is_one_file(run):
     np.testing.assert_allclose(sheet, 40, atol=3)  # the best evaluation, not the last
 
 
+def test_heatmaps_are_shown_below_the_poses(run):
+    content = b"heatmaps of step 20"
+    for found in evaluations.load(run):
+        found.heatmaps.write_bytes(content if found.step == 20 else b"others")
+    page = report.write(run).read_text()
+    _, heatmaps = re.findall(r'jpeg;base64,([^"]+)" alt="test"', page)
+    assert base64.b64decode(heatmaps) == content
+    assert page.count("test, best, step 20: truth left, prediction right") == 2
+
+
 def test_the_page_tells_how_to_evaluate(run):
     page = html.unescape(report.write(run).read_text())
     wanted = "python /somewhere/main.py --config 'configs/a b.py' --mode evaluate"

@@ -48,6 +48,8 @@ def test_poses_are_drawn_on_it(lspet, tmp_path):
         (["--split", "val"], "no split 'val'; it has test"),
         (["--count", "0"], "count=0 photographs"),
         (["--out", "nowhere/sheet.png"], "give a folder that exists"),
+        (["--out", "sheet.xyz"], "sheet.xyz cannot be written; give a folder that exi"),
+        (["--out", "sheet"], "sheet cannot be written; give a folder that exists, and"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(lspet, tmp_path, capsys, more, message):

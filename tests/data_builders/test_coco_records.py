@@ -41,6 +41,8 @@ def test_keypoints_are_the_files_and_boxes_begin_at_the_pixels_corner(built):
     expected = [[0.5, 1.5, 5.5, 5.5], [1.5, 2.5, 3.5, 4.5]]
     np.testing.assert_array_equal(record["box"], expected)
     np.testing.assert_array_equal(record["crowd_box"], [[-0.5, -0.5, 2.5, 9.5]])
+    assert record["crowd_area"].tolist() == [22]
+    assert record["category_id"].tolist() == [1, 1]
     np.testing.assert_array_equal(record["area"], [12.5, 4])
     assert record["person_id"].tolist() == [11, 12]
 
@@ -110,7 +112,7 @@ def test_any_keypoints_of_several_kinds(tmp_path):
 
 
 def test_what_a_file_does_not_tell_is_nan(tmp_path):
-    bare = {"id": 4, "image_id": 2, "category_id": 1}
+    bare = {"id": 4, "image_id": 2, "category_id": 1, "area": None}
     crowd = bare | {"id": 5, "iscrowd": 1, "bbox": [4, 4, 2, 3]}
     (record,) = from_format(tmp_path, [coco_archive.image(2)], [bare, crowd])
     assert np.isnan(record["box"]).all() and np.isnan(record["area"]).all()
@@ -133,6 +135,24 @@ def test_the_name_of_a_format_follows_its_files(tmp_path):
     assert name(images="elsewhere") != first and name(name="cats") == "cats"
     file.write_bytes(file.read_bytes() + b" ")
     assert name() != first
+
+
+def test_only_what_is_trained_on_lacks_photographs_of_nobody(tmp_path):
+    images, people = coco_archive.animals(4)
+    archives.write_folder(
+        tmp_path,
+        "mine",
+        {entry["file_name"]: archives.photograph(entry["id"]) for entry in images},
+    )
+    own = tmp_path / "own.json"
+    own.write_bytes(coco_archive.content(images, people[:2], coco_archive.ANIMALS))
+    splits = ("train", "train_small", "val", "held_out")
+    config = coco.Format(
+        annotations=dict.fromkeys(splits, str(own)), images=str(tmp_path / "mine")
+    )
+    builder = archives.build(coco, tmp_path, config)
+    ids = [[r["image_id"] for r in archives.read(builder, split)] for split in splits]
+    assert ids == [[1, 2], [1, 2], [1, 2, 3, 4], [1, 2, 3, 4]]
 
 
 def test_images_of_each_split_and_zips(tmp_path):

@@ -71,6 +71,14 @@ def test_archives_are_downloaded_once(tmp_path, monkeypatch):
     assert len(asked) == 3
 
 
+def test_evaluation_alone_needs_no_photographs_of_train(tmp_path, monkeypatch):
+    asked = serve(monkeypatch, tmp_path, right=True)
+    builder = archives.build(coco, tmp_path, "2017_validation")
+    assert [record["image_id"] for record in archives.read(builder)] == [3, 4]
+    names = ["annotations_trainval2017.zip", "val2017.zip"]
+    assert [address.split("/")[-1] for address in asked] == names
+
+
 def test_a_download_of_other_content_is_not_kept(tmp_path, monkeypatch):
     serve(monkeypatch, tmp_path, right=False)
     says = ("sha256", "cocodataset.org", "coco/annotations/", str(tmp_path / "manual"))
@@ -79,7 +87,7 @@ def test_a_download_of_other_content_is_not_kept(tmp_path, monkeypatch):
 
 def test_the_tfds_commands_import_works_without_tensorflow(tmp_path):
     archives.write_folder(tmp_path / "manual", "coco", coco_archive.official())
-    expected = ("coco_keypoints/2017/1.0.0 4", "[]")
+    expected = ("coco_keypoints/2017/1.1.0 4", "[]")
     assert archives.tfds_build("coco_keypoints", tmp_path) == expected
 
 
@@ -104,17 +112,43 @@ IMAGE = coco_archive.image(2, "2.jpg")
 BAD_ANNOTATIONS = {
     "unknown image": ({"image_id": 9}, "is of image 9, which is not among the images"),
     "unknown category": ({"category_id": 9}, "is of category 9, which is not among"),
-    "too few numbers": ({"keypoints": [1, 2, 2]}, "has 3 numbers as keypoints; there"),
-    "flag": ({"keypoints": [1, 2, 3] + [0] * 48}, "x, y and 0, 1 or 2"),
-    "nan": ({"keypoints": [1, float("nan"), 2] + [0] * 48}, "x, y and 0, 1 or 2"),
-    "text": ({"keypoints": ["a", 1, 2] + [0] * 48}, "x, y and 0, 1 or 2"),
-    "box": ({"bbox": [1, 2, 3]}, "has the bbox [1, 2, 3], not four numbers"),
+    "too few numbers": (
+        {"keypoints": [1, 2, 2]},
+        "has a list of 3 as keypoints; there",
+    ),
+    "a number": ({"keypoints": 5}, "has 5 as keypoints; there must be 51 numbers"),
+    "flag": ({"keypoints": [1, 2, 3] + [0] * 48}, "has [1, 2, 3] as nose; there must"),
+    "nan": ({"keypoints": [1, float("nan"), 2] + [0] * 48}, "[1, nan, 2] as nose"),
+    "text": ({"keypoints": [0] * 48 + [1, "5", 2]}, "[1, '5', 2] as right_ankle"),
+    "box": ({"bbox": [1, 2, 3]}, "has the bbox [1, 2, 3]; it must be four numbers"),
+    "box of text": ({"bbox": "abcd"}, "has the bbox 'abcd'; it must be four numbers"),
+    "box of 5": ({"bbox": 5}, "has the bbox 5; it must be four numbers"),
+    "far box": ({"bbox": [0, 0, 1e12, 5]}, "has the bbox [0, 0, 1000000000000.0, 5];"),
+    "area": ({"area": "a"}, "has the area 'a'; it must be a number of square pixels"),
+    "area of text": ({"area": "12"}, "has the area '12'; it must be a number"),
+    "no finite area": ({"area": float("nan")}, "has the area nan; it must be a number"),
+    "negative area": ({"area": -3}, "has the area -3; it must be a number"),
+    "crowd of text": ({"iscrowd": "0"}, "has the iscrowd '0'; it must be 0 or 1"),
     "run lengths": (
         {"segmentation": {"counts": [5], "size": [5, 1]}},
         "run lengths of size [10, 12], that of the photograph",
     ),
+    "one side": ({"segmentation": {"counts": [120], "size": 10}}, "of size [10, 12]"),
     "odd polygon": ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "a list of polygons"),
     "flat polygon": ({"segmentation": [1, 2, 3, 4, 5, 6]}, "a list of polygons"),
+    "polygon of text": (
+        {"segmentation": [[1, 2, "a", 4, 5, 6]]},
+        "not [[1, 2, 'a', 4, 5, 6]]; ",
+    ),
+}
+# Of 10 x 12 pixels. Those of 3 pixels would be drawn with whatever is in memory.
+BAD_COUNTS = ([1, 2], [1, 200], [125, -5], [60.5, 59.5], 5, None, "", "garbage!!", "P")
+BAD_ANNOTATIONS |= {
+    f"counts {counts}": (
+        {"segmentation": {"counts": counts, "size": [10, 12]}},
+        "which add up to it, not {",
+    )
+    for counts in BAD_COUNTS
 }
 
 
@@ -132,11 +166,35 @@ BAD_FILES = {
     "a list": (b"[]", "it must hold a list 'images'"),
     "no file name": (
         coco_archive.content([{"id": 1}], []),
-        "every entry of it file_name, id",
+        "number 0 of the list images has no file_name; it must be the name of a file",
     ),
     "an id of letters": (
         coco_archive.content([coco_archive.image(2) | {"id": "two"}], []),
-        "ids being whole numbers",
+        "number 0 of the list images has the id 'two'; it must be a whole number",
+    ),
+    "an id of 65 bits": (
+        coco_archive.content([coco_archive.image(2) | {"id": 2**64}], []),
+        "has the id 18446744073709551616; it must be a whole number of 64 bits",
+    ),
+    "a list as file name": (
+        coco_archive.content([IMAGE | {"file_name": ["2.jpg"]}], []),
+        "has the file_name ['2.jpg']; it must be the name of a file",
+    ),
+    "a height of text": (
+        coco_archive.content([IMAGE | {"height": "10"}], []),
+        "has the height '10'; it must be a whole number of pixels",
+    ),
+    "an entry of text": (
+        coco_archive.content(["2.jpg"], []),
+        "it must hold a list 'images' of objects",
+    ),
+    "numbers as keypoints": (
+        coco_archive.content([IMAGE], [], [{"id": 1, "keypoints": [1, 2]}]),
+        "number 0 of the list categories has the keypoints [1, 2]; it must be a list",
+    ),
+    "one category twice": (
+        coco_archive.content([IMAGE], [], [coco_archive.PERSON] * 2),
+        "two categories have one id",
     ),
     "no keypoints": (
         coco_archive.content([IMAGE], [], [{"id": 1, "name": "person"}]),
@@ -184,11 +242,29 @@ def test_a_bad_file_is_named(content, message, tmp_path):
 def test_photographs_must_be_jpeg(tmp_path):
     png = cv2.imencode(".png", np.zeros((10, 12, 3), np.uint8))[1].tobytes()
     content = coco_archive.content([IMAGE], [coco_archive.annotation(1, 2)])
-    refuse(tmp_path, "2.jpg begins with", content=content, files={"2.jpg": png})
+    says = ("2.jpg begins with 89504e47", "convert the picture to JPEG")
+    refuse(tmp_path, *says, content=content, files={"2.jpg": png})
+    says = ("2.jpg begins with 3c68746d", "unpack the archive again")
+    refuse(tmp_path, *says, content=content, files={"2.jpg": b"<html>"})
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_annotations_that_the_archive_lacks_are_named(packed, tmp_path):
+    files = coco_archive.official()
+    del files["annotations/person_keypoints_val2017.json"]
+    if packed:
+        write_zips(tmp_path / "manual", files)
+    else:
+        archives.write_folder(tmp_path / "manual", "coco", files)
+    says = ("person_keypoints_val2017.json is not in the", str(tmp_path / "manual"))
+    archives.refuse(
+        coco, tmp_path, *says, "download it again",
+        error=FileNotFoundError, config="2017",
+    )  # fmt: skip
 
 
 def test_missing_files_of_a_format_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="own.json"):
+    with pytest.raises(FileNotFoundError, match="own.json, are not there; give the"):
         coco.Format(annotations={"train": str(tmp_path / "own.json")}, images="x")
     (tmp_path / "own.json").write_bytes(coco_archive.content([IMAGE], []))
     config = coco.Format(

@@ -9,7 +9,7 @@ import pytest
 
 from data_builders.coco_keypoints import coco_keypoints_dataset_builder as coco
 from data_builders.lspet import lspet_dataset_builder as lspet
-from jaxpose import detections, records, regions, skeletons
+from jaxpose import detections, prepared, records, regions, skeletons
 from jaxpose.metrics import coco as metric
 from jaxpose.types import Poses
 
@@ -97,6 +97,18 @@ def test_the_truth_is_with_the_first_row_of_its_photograph(own, tmp_path):
     assert truth.ignored.image_id.tolist() == [7]
 
 
+def test_every_record_is_read_once(own, tmp_path, monkeypatch):
+    read, numbers = prepared.Photographs.read, []
+
+    def counted(photographs, record):
+        numbers.append(record)
+        return read(photographs, record)
+
+    monkeypatch.setattr(prepared.Photographs, "read", counted)
+    find(own, tmp_path)
+    assert numbers == [0, 1, 2, 3]
+
+
 def test_missed_people_lower_the_recall(own, tmp_path):
     found = find(own, tmp_path)
     truth = found.annotations()
@@ -129,7 +141,11 @@ def test_found_people_stand_alone(own, tmp_path):
         ([1], "result 0 is 1; it must have"),
         ([box(2, 0.5), {"image_id": 2, "score": 1}], "result 1 is"),
         ([box(2, 0.5, bbox=[1, 2, 0, 4])], "positive sides"),
-        ([box(2, float("nan"))], "and score"),
+        ([box(2, float("nan"))], "and score, a number"),
+        ([box(2, "0.5")], "and score, a number"),
+        ([box(2, None)], "and score, a number"),
+        ([box([2], 0.5)], "image_id, a whole number"),
+        ([box("2", 0.5)], "image_id, a whole number"),
         ([box(99, 0.5)], "none of its 1 boxes is of category 1"),
     ],
 )

@@ -67,6 +67,16 @@ def test_a_damaged_tar(tmp_path):
     assert not [*(tmp_path / "data").rglob("*.part")]
 
 
+def test_a_tar_whose_checksum_is_wrong(tmp_path):
+    write_packed(tmp_path / "manual", mpii_archive.files(mpii_archive.miniature()))
+    tar = tmp_path / "manual" / "mpii_human_pose_v1.tar.gz"
+    content = bytearray(tar.read_bytes())
+    content[-8] ^= 1  # The last eight bytes are the checksum and the length.
+    tar.write_bytes(content)
+    archives.refuse(mpii, tmp_path, str(tar), "cannot be unpacked", "CRC check failed")
+    assert not [*(tmp_path / "data").rglob("*.jpg")]
+
+
 def test_without_archives_the_message_says_it_all(tmp_path):
     (tmp_path / "manual").mkdir()
     says = (MAT, str(tmp_path / "manual"), "human-pose.mpi-inf.mpg.de", "12.9 GB")

@@ -91,6 +91,43 @@ def test_rmsprop_is_pytorchs(momentum):
         np.testing.assert_allclose(rate, halved(step), rtol=1e-7)
 
 
+def test_adagrad_is_tensorflows():
+    """s <- s + g^2 from 1e-4, p <- p - lr g / sqrt(s), where g has the decay in it."""
+    optimizer = optimizers.adagrad(learning_rate=halved, weight_decay=0.01)
+    params = {name: np.asarray(value, np.float64) for name, value in START.items()}
+    squares = {name: np.full_like(value, 1e-4) for name, value in params.items()}
+    for step, (computed, rate) in enumerate(run(optimizer)):
+        for name, g in gradients(step).items():
+            g = g + 0.01 * params[name]
+            squares[name] = squares[name] + g**2
+            params[name] = params[name] - halved(step) * g / np.sqrt(squares[name])
+            # Three steps of float32.
+            np.testing.assert_allclose(computed[name], params[name], rtol=1e-6)
+        np.testing.assert_allclose(rate, halved(step), rtol=1e-7)
+
+
+def test_adagrad_without_a_gradient_or_decay_stands_still():
+    optimizer = optimizers.adagrad(learning_rate=0.1, initial_accumulator=0.0)
+    zeros = jax.tree.map(jnp.zeros_like, START)
+    updates, _ = optimizer.update(zeros, optimizer.init(START), START)
+    jax.tree.map(lambda u: np.testing.assert_array_equal(u, 0), updates)
+
+
+def test_learning_rates_for_the_log():
+    def state(learning_rate):
+        return optimizers.adagrad(learning_rate=learning_rate).init(START)
+
+    assert optimizers.learning_rates(optax.adam(0.1).init(START)) == {}
+    one = optimizers.learning_rates(state(0.1))
+    assert one.keys() == {"learning_rate"} and one["learning_rate"] == np.float32(0.1)
+    several = optimizers.learning_rates({"conv": state(0.1), "dense": state(0.2)})
+    assert {name: float(rate) for name, rate in several.items()} == {
+        "learning_rate": np.float32(0.2),
+        "learning_rate/conv": np.float32(0.1),
+        "learning_rate/dense": np.float32(0.2),
+    }
+
+
 def test_drops_multiply_from_their_step_on():
     rate = optimizers.drops(start=1.0, at=(3, 5), factor=0.1)
     rates = [float(rate(step)) for step in range(7)]

@@ -122,7 +122,9 @@ def test_no_predictions_score_zero_and_no_people_nan():
 def test_skeleton_without_sigmas_is_refused_with_the_remedy():
     predicted, annotations = crowds.one_person()
     bare = dataclasses.replace(COCO, name="dogs", sigmas=())
-    with pytest.raises(ValueError, match=r"dogs has sigmas \(\), .*replace.*--sigmas"):
+    with pytest.raises(
+        ValueError, match=r"dogs has sigmas \(\), .*coco_skeleton.read, .*--sigmas"
+    ):
         coco.AP()(predicted, annotations, bare)
     for sigmas in ((0.1,) * 16, (0.1,) * 16 + (0.0,)):
         wrong = dataclasses.replace(COCO, sigmas=sigmas)

@@ -146,6 +146,26 @@ def test_a_crowd_swallows_many_and_a_person_one():
     assert means[False] == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize("beyond, precision", [(2.1, 1.0), (2.6, 0.5)])
+def test_ignored_boxes_count_from_the_corner_of_the_first_pixel(beyond, precision):
+    """As COCO's do: this one ends at 110 there, and with as much again at 120.
+
+    Beyond it an OKS of a half is d^2 = 8 ln(2) 0.1^2 100 = 5.55, d = 2.35 pixels.
+    """
+    predicted, annotations = crowds.one_person()
+    predicted.keypoints[0, 1] = (120 + beyond, 105)
+    region = Regions(
+        image_id=np.array([0]),
+        box=np.array([[99.5, 99.5, 109.5, 109.5]]),
+        area=np.array([100.0]),
+        crowd=np.array([False]),
+    )
+    ignored = dataclasses.replace(annotations, ignored=region)
+    even = dataclasses.replace(COCO, sigmas=(0.1,) * 17)
+    table = coco.AP()(predicted, ignored, even)
+    assert table.extra["AP50"] == pytest.approx(precision)
+
+
 def test_people_with_a_box_and_without_labels_are_ignored():
     predicted, annotations = crowds.one_person()
     pair = Annotations(

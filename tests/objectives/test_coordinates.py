@@ -219,3 +219,57 @@ def test_other_canvases_and_crowds_are_refused():
     )
     with pytest.raises(ValueError, match="with 2 people"):
         coordinates.Coordinates(size=SIZE).targets(crowd, ZERO)
+
+
+def test_people_count_alike_however_many_keypoints_are_labeled():
+    """Of three people: squared distances 25 and 5, none labeled, 9: means 15 and 9."""
+    targets = coordinates.Targets(
+        coordinates=jnp.zeros((3, 2, 2)),
+        labeled=jnp.array([[True, True], [False, False], [True, False]]),
+        weight=jnp.ones(3),
+    )
+    outputs = jnp.array(
+        [[(3.0, 4.0), (1.0, 2.0)], [(7.0, 7.0)] * 2, [(0.0, 3.0), (8.0, 8.0)]]
+    )
+    alike = coordinates.Coordinates(size=SIZE, per_person=True)
+    assert alike.loss(outputs, targets)[0] == (15 + 9) / 2
+    assert coordinates.Coordinates(size=SIZE).loss(outputs, targets)[0] == 39 / 6
+    nobody = dataclasses.replace(targets, labeled=jnp.zeros((3, 2), bool))
+    loss, gradient = jax.value_and_grad(lambda x: alike.loss(x, nobody)[0])(outputs)
+    assert loss == 0
+    np.testing.assert_array_equal(gradient, 0)
+
+
+def test_clipped_predictions_end_at_the_border_of_the_canvas():
+    outputs = jnp.array([[(0.7, -0.6), (0.5, 0.0)]])
+    objective = coordinates.Coordinates(size=SIZE, extent=0.5, clip=True)
+    np.testing.assert_array_equal(
+        objective.decode(outputs).keypoints[0, 0], [(19.5, -0.5), (19.5, 7.5)]
+    )
+
+
+def quantized(points, size=SIZE, extent=0.5):
+    """Targets of keypoints on a canvas, given as positions from its corner."""
+    keypoints = jnp.array(points, jnp.float32)[None, None] - 0.5
+    batch = dataclasses.replace(
+        batches.random_batch(1, size, k=len(points)), keypoints=keypoints
+    )
+    objective = coordinates.Coordinates(size=size, extent=extent, quantize_targets=True)
+    return np.array(objective.targets(batch, ZERO).coordinates[0])
+
+
+@pytest.mark.parametrize("extent", [1.0, 0.5])
+def test_quantized_targets_are_whole_pixels_of_the_canvas(extent):
+    points = [(0, 0), (0.9, 15.9), (7.3, 4), (20, 16), (-3, 99), (18.99, 14.99)]
+    whole = np.array([(0, 0), (0, 15), (7, 4), (19, 15), (0, 15), (18, 14)])
+    expected = (2 * whole / (20, 16) - 1) * extent
+    np.testing.assert_allclose(quantized(points, extent=extent), expected, atol=6e-8)
+
+
+def test_quantizing_before_or_after_the_mirror_is_the_same():
+    """The original truncates p and mirrors 226 - p, augmentation mirrors 227 - p first."""
+    points = np.random.default_rng(0).uniform(-5, 232, (2000, 2))
+    before = 226 - np.floor(np.clip(points[:, 0], 0, 226))
+    mirrored = np.stack([227 - points[:, 0], points[:, 1]], axis=1)
+    after = quantized(mirrored, size=(227, 227))[:, 0]
+    np.testing.assert_allclose((after + 0.5) * 227, before, atol=2e-5)

@@ -143,3 +143,13 @@ def test_other_canvases_crowds_and_skeletons_are_refused():
         objective.targets(crowd, ZERO)
     with pytest.raises(ValueError, match="4 maps, the skeleton trio has 3"):
         objective.flip(jnp.zeros((1, 2, *GRID, 4)), batches.TRIO)
+
+
+def test_heatmaps_are_those_of_the_last_stack():
+    outputs = np.random.default_rng(0).normal(size=(2, 3, *GRID, 5))
+    made = heatmaps.Heatmaps(size=SIZE)
+    half = jnp.array(outputs, jnp.bfloat16)
+    assert made.heatmaps(half).dtype == jnp.float32
+    np.testing.assert_array_equal(made.heatmaps(half), half[-1].astype(jnp.float32))
+    targets = targets_of(made, batches.random_batch(3, SIZE, k=5))
+    np.testing.assert_array_equal(made.true_heatmaps(targets), targets.maps)

@@ -146,3 +146,13 @@ def test_maps_of_another_shape_are_refused(batch):
     targets = targets_of(objective(), batch)
     with pytest.raises(ValueError, match="check the network's keypoints and stride"):
         objective().loss(jnp.zeros((1, 24, *GRID, 4)), targets)
+
+
+def test_heatmaps_are_chances_of_the_last_stack(batch):
+    logits = np.random.default_rng(3).normal(size=(2, 24, *GRID, 3))
+    maps = objective().heatmaps(jnp.array(logits, jnp.float32))
+    odds = np.exp(logits[-1])
+    expected = odds / odds.sum(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4)
+    targets = targets_of(objective(), batch)
+    np.testing.assert_array_equal(objective().true_heatmaps(targets), targets.chance)

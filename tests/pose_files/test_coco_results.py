@@ -74,6 +74,22 @@ def test_what_is_saved_comes_back_as_the_same_float32(tmp_path):
     )
 
 
+def test_results_have_the_category_of_their_row(tmp_path):
+    poses = Poses(
+        keypoints=np.ones((3, 2, 2, 2)),
+        scores=np.ones((3, 2, 2)),
+        person_scores=np.array([[1, 1], [1, np.nan], [1, 1]]),
+    )
+    file = tmp_path / "results.json"
+    coco_results.save(file, poses, IDS, category=np.array([18, -1, 17]))
+    content = json.loads(file.read_text())
+    assert [r["category_id"] for r in content] == [18, 18, 1, 17, 17]
+    with pytest.raises(ValueError, match=r"result 0 is of category_id 18.*\[1\]"):
+        coco_results.read(file, IDS, DOG)
+    found = coco_results.read(file, IDS, DOG, categories=(1, 17, 18))
+    assert np.isfinite(found.person_scores).sum() == 5
+
+
 def test_nobody_at_all_is_an_empty_list(tmp_path):
     empty = np.full((3, 1, 2), np.nan)
     nobody = Poses(
@@ -103,6 +119,16 @@ def test_real_results():
         ([result(), result(score=None)], "result 1 lacks score"),
         ([result(score="high")], "result 0 has the score 'high'; it must be a number"),
         ([result(score=np.nan)], "result 0 has the score nan"),
+        ([result(image_id="7")], "result 0 is of image_id '7', which is .* whole ones"),
+        (
+            [result(image_id=[7])],
+            r"result 0 is of image_id \[7\], which is not in the t",
+        ),
+        ([result(category_id=18)], r"is of category_id 18, but keypoints in .* \[1\]"),
+        (
+            [result(category_id=[1])],
+            r"is of category_id \[1\], but keypoints in the tr",
+        ),
         ([result(image_id=4)], "result 0 is of image_id 4, which is not in the truth"),
         ([result(keypoints=[1, 2, 3])], r"keypoints \[1, 2, 3\], must be 6 numbers"),
         ([result(keypoints=[np.inf] * 6)], "must be 6 numbers: x, y and a confidence"),

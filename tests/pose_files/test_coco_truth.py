@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxpose import skeletons
-from jaxpose.pose_files import coco_truth
+from jaxpose.pose_files import coco_skeleton, coco_truth
 
 COCO = skeletons.COCO
 DATA = pathlib.Path(__file__).parents[3] / "shared" / "data"
@@ -112,6 +112,16 @@ def test_skeletons(tmp_path):
     assert coco_truth.annotations_of(file, COCO).keypoints.shape == (0, 1, 17, 2)
 
 
+def test_a_categorys_own_sigmas_are_taken(tmp_path):
+    """As `coco_skeleton.read` takes them, so that a file is trained and scored alike."""
+    dog = DOGS["categories"][1] | {"sigmas": [0.1, 0.2, 0.3]}
+    path = written(tmp_path, DOGS | {"categories": [dog, DOGS["categories"][0]]})
+    file = coco_truth.read(path)
+    assert coco_truth.skeleton_of(file).sigmas == (0.1, 0.2, 0.3)
+    assert coco_truth.skeleton_of(file, (0.4,)).sigmas == (0.4,) * 3
+    assert coco_skeleton.read(path, flip=(("nose", "tail"),)).sigmas == (0.1, 0.2, 0.3)
+
+
 @pytest.mark.parametrize("split, people", [("train", 86), ("val", 68)])
 def test_real_files(split, people):
     path = DATA / "coco" / "annotations" / f"person_keypoints_{split}2017.json"
@@ -151,6 +161,30 @@ def test_real_files(split, people):
         ),
         (changed(keypoints=None, bbox=None), "annotation 10 has neither a labeled key"),
         (changed(iscrowd=1, bbox=None), "annotation 10 .* or is a crowd without one"),
+        (
+            changed(category_id=77),
+            "annotation 10 is of category_id 77, which is not am",
+        ),
+        (changed(iscrowd="0"), "annotation 10 has the iscrowd '0'; it must be 0 or 1"),
+        (changed(area="x"), "annotation 10 has the area 'x'; it must be a number"),
+        (changed(bbox=["a", 2, 3, 4]), "annotation 10 has the bbox .*x, y, width, hei"),
+        (changed(bbox=5), "annotation 10 has the bbox 5; it must be"),
+        (changed(keypoints=5), "annotation 10 has the keypoints 5; it must be a list"),
+        (
+            changed(keypoints=[None, 2, 2] * 3),
+            "annotation 10 has the keypoints .* list",
+        ),
+        (changed(image_id="3"), "number 0 lacks image_id, which must be whole numbers"),
+        (DOGS | {"annotations": ["a"]}, "`annotations` must be a list of objects"),
+        (DOGS | {"images": ["a"]}, "`images` must be a list of objects"),
+        (DOGS | {"images": [{"file_name": "a.jpg"}]}, "`images` must be .* an `id`"),
+        (DOGS | {"images": [{"id": "a"}]}, "`images` must be .* a whole"),
+        (
+            DOGS | {"images": [DOGS["images"][0]] * 2},
+            "`images` must be .* no other one",
+        ),
+        (DOGS | {"categories": ["dog"]}, "has no `categories` of COCO's format"),
+        (DOGS | {"categories": [{"keypoints": ["a"]}]}, "`categories` must be a list"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, content, message):

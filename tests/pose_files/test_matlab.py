@@ -121,6 +121,19 @@ def test_bad_mat_predictions_are_refused(tmp_path, arrays, message):
         pose_files.read_predictions(mat(tmp_path, **arrays), LSP)
 
 
+def test_a_mat_that_ends_early_is_named(tmp_path):
+    path = tmp_path / "predictions.mat"
+    random = np.random.default_rng(0).normal(size=(50, 14, 2))
+    scipy.io.savemat(path, {"preds": random, "scores": random[..., 0]})
+    content = path.read_bytes()
+    for size in (len(content) // 2, 200, 130, 60, 0):
+        path.write_bytes(content[:size])
+        with pytest.raises(
+            ValueError, match="predictions.mat is no MATLAB file that c"
+        ):
+            pose_files.read_predictions(path, LSP)
+
+
 def test_hdf5_mat_is_refused_with_the_remedy(tmp_path):
     file = tmp_path / "file.mat"
     header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"

@@ -5,13 +5,14 @@ import collections
 import dataclasses
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from jaxpose.apps.check_data import fault, people, sides, structure
+from jaxpose.apps.check_data import boxes, images, people, person, sides, structure
 from jaxpose.apps.check_data.fault import Fault
+from jaxpose.apps.check_data.person import Person
 from jaxpose.pose_files import coco_skeleton
 
 _SHOWN = 10  # faults of one kind, unless all are asked for
@@ -52,27 +53,44 @@ def faults(path: pathlib.Path, folder: pathlib.Path | None = None) -> list[Fault
     found = [*structure.numbers(data)]
     if found:  # Nothing can be looked up.
         return found
-    found += [*structure.categories(data, names), *structure.images(data, folder)]
+    found += [*structure.categories(data, names), *images.check(data["images"], folder)]
     found += structure.references(data)
-    images = {image.get("id"): image for image in data["images"]}
-    posed = {c.get("id") for c in data["categories"] if c.get("keypoints")}
-    checked = [a for a in data["annotations"] if a.get("category_id") in posed]
-    for annotation in checked:
-        found += people.check(annotation, images, names)
-    known = [
-        (fault.name(annotation, images), triples)
-        for annotation in checked
-        if (triples := people.triples(annotation, len(names))) is not None
-    ]
+    everybody = _people(data, names)
+    if not everybody:
+        found.append(_nobody())
+    for one in everybody:
+        found += people.check(one, names)
+    found += boxes.check(everybody)
     try:
         flip = coco_skeleton.mirrored(names)
     except ValueError as error:
         flip = tuple(range(len(names)))
         found.append(_flipless(str(error)))
+    known = [(one.where, one.points) for one in everybody if one.points is not None]
     if known:
         points = np.stack([triples for _, triples in known])
         found += sides.check(points, names, flip, [where for where, _ in known])
     return found
+
+
+def _people(data: Mapping[str, list[Any]], names: Sequence[str]) -> list[Person]:
+    """The annotations of categories with keypoints."""
+    by_id = {image.get("id"): image for image in data["images"]}
+    posed = {c.get("id") for c in data["categories"] if c.get("keypoints")}
+    return [
+        person.read(annotation, by_id, len(names))
+        for annotation in data["annotations"]
+        if annotation.get("category_id") in posed
+    ]
+
+
+def _nobody() -> Fault:
+    return Fault(
+        kind="annotations",
+        where="the whole file",
+        text="nobody is annotated in a category with keypoints",
+        remedy="export the annotations too, with the `category_id` of such a category",
+    )
 
 
 def _flipless(text: str) -> Fault:

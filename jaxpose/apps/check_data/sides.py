@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxpose.apps import exchanged_pairs
 from jaxpose.apps.check_data.fault import Fault
 
 _VISIBLE = 2
@@ -53,17 +54,26 @@ def check(
             return
         for person in np.flatnonzero(wrong).tolist():
             yield _exchanged(where[person], "eyes and nose are those of a mirror image")
+    for text in exchanged_pairs.find(points[..., 0], points[..., 2] > 0, names, flip):
+        yield Fault(
+            kind="left and right",
+            where="the whole file",
+            text=text,
+            remedy="look at some people, and exchange the two in `keypoints` of the "
+            "category if it is so; left is the person's own",
+            certain=False,
+        )
     yield from _unlike_others(points, names, flip, where, wrong)
 
 
-def _exchanged(where: str, text: str, certain: bool = True) -> Fault:
+def _exchanged(where: str, text: str) -> Fault:
     return Fault(
         kind="left and right",
         where=where,
         text=f"left and right seem exchanged: {text}",
         remedy="look at it, and exchange left and right of this person; left is the "
         "person's own, not the viewer's",
-        certain=certain,
+        certain=False,
     )
 
 
@@ -114,7 +124,7 @@ def _unlike_others(
             pair = names[max(found, key=found.count)]
             text = f"{pair} and its partner lie the other way round than those of "
             text += f"{_AGREE:.0%} of the people"
-            yield _exchanged(where[person], text, certain=False)
+            yield _exchanged(where[person], text)
 
 
 def _outvoted(turn: Float[np.ndarray, "m"]) -> Int[np.ndarray, "n"]:

@@ -1,4 +1,4 @@
-"""Faults of a file as a whole: its lists, categories, images, and who refers to whom."""
+"""Faults of a file as a whole: its lists, categories, and who refers to whom."""
 
 import collections
 import json
@@ -39,21 +39,35 @@ def read(path: pathlib.Path) -> Mapping[str, list[Any]]:
 def keypoints(data: Mapping[str, list[Any]], path: pathlib.Path) -> tuple[str, ...]:
     """The names of the categories that have keypoints.
 
-    Raises: ValueError if none has, or they have different ones.
+    Raises: ValueError if none has, they have different ones, or they are no names.
     """
-    lists = {tuple(c["keypoints"]) for c in data["categories"] if c.get("keypoints")}
+    given = [c["keypoints"] for c in data["categories"] if c.get("keypoints")]
+    for names in given:
+        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+            raise ValueError(
+                f"{path}: a category has the keypoints {names!r:.80}, but they must be "
+                "a list of names; write a name for each"
+            )
+    lists = {tuple(names) for names in given}
     if len(lists) != 1:
         raise ValueError(
             f"{path}: {len(lists)} different lists of keypoints in its categories, but "
             "all categories with keypoints must have the same; write the list of names "
             "as `keypoints` of the category, or keep the categories that share one"
         )
-    (names,) = lists
-    return names
+    return lists.pop()
 
 
 def categories(data: Mapping[str, list[Any]], names: Sequence[str]) -> Iterator[Fault]:
-    """Names that repeat or are COCO's in another order, limbs out of range."""
+    """Ids and names that repeat, names in another order than COCO's, wrong limbs."""
+    ids = collections.Counter(category.get("id") for category in data["categories"])
+    for number in [number for number, times in ids.items() if times > 1]:
+        yield Fault(
+            kind="same id of categories",
+            where=f"category {number}",
+            text=f"{ids[number]} categories have this id",
+            remedy="give each an id of its own, and its annotations too",
+        )
     for category in data["categories"]:
         where = f"category {category.get('id')} ({category.get('name')})"
         if not category.get("keypoints"):
@@ -77,12 +91,14 @@ def categories(data: Mapping[str, list[Any]], names: Sequence[str]) -> Iterator[
                 certain=False,
             )
         limbs = category.get("skeleton") or []
+        if not isinstance(limbs, list):
+            limbs = [limbs]
         bad = [limb for limb in limbs if not _is_limb(limb, len(names))]
         if bad:
             yield Fault(
                 kind="skeleton",
                 where=where,
-                text=f"the limb {bad[0]} does not join two of {len(names)} keypoints",
+                text=f"the limb {bad[0]!r} does not join two of {len(names)} keypoints",
                 remedy="write pairs of numbers, which count keypoints from 1",
             )
 
@@ -108,40 +124,6 @@ def numbers(data: Mapping[str, list[Any]]) -> Iterator[Fault]:
                         remedy="ids must be whole numbers: number the entries, and "
                         "write the same numbers where others refer to them",
                     )
-
-
-def images(
-    data: Mapping[str, list[Any]], folder: pathlib.Path | None
-) -> Iterator[Fault]:
-    """Missing fields, ids and files that two images share, files that are not there."""
-    seen: dict[str, dict[Any, Any]] = {"id": {}, "file_name": {}}
-    for number, image in enumerate(data["images"]):
-        where = f"image {image.get('id', f'number {number} of the list')}"
-        missing = {"id", "file_name", "height", "width"} - image.keys()
-        if missing:
-            yield Fault(
-                kind="image fields",
-                where=where,
-                text=f"{', '.join(sorted(missing))} missing",
-                remedy="write them; height and width are those of the stored pixels",
-            )
-        for field, known in seen.items():
-            if field in image and image[field] in known:
-                yield Fault(
-                    kind=f"same {field} of images",
-                    where=where,
-                    text=f"another image has the {field} {image[field]!r} too",
-                    remedy="give one another, or take it out and let its people refer "
-                    "to the other image",
-                )
-            known[image.get(field)] = number
-        if folder is not None and not (folder / str(image.get("file_name"))).is_file():
-            yield Fault(
-                kind="photograph",
-                where=where,
-                text=f"{image.get('file_name')} is not in {folder}",
-                remedy="put the photograph there, or take the image and its people out",
-            )
 
 
 def references(data: Mapping[str, list[Any]]) -> Iterator[Fault]:

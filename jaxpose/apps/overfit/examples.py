@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxpose import draw
+from jaxpose.apps import exchanged_pairs
 from jaxpose.apps.overfit.goal import Goal, Reached
 from jaxpose.data import Examples
 from jaxpose.skeletons import Skeleton
@@ -14,8 +15,6 @@ from jaxpose.types import Annotations
 COUNT = 4
 # Shorter side of a drawn canvas, pixels.
 SIDE = 384
-# Fewer people than this do not tell whether a left and a right keypoint are exchanged.
-CROWD = 30
 
 
 def choose(examples: Examples) -> Int[np.ndarray, "e"]:
@@ -39,13 +38,19 @@ def choose(examples: Examples) -> Int[np.ndarray, "e"]:
 
 def doubts(goal: Goal, everybody: Annotations) -> list[str]:
     """What looks wrong in the four examples and in all annotations, in sentences."""
+    k = len(goal.skeleton.keypoints)
     return [
         *_alike(goal),
         *_outside(goal),
         *_empty(goal),
         *_never_labeled(everybody, goal.skeleton),
         *_flip_names(goal.skeleton),
-        *_exchanged(everybody, goal.skeleton),
+        *exchanged_pairs.find(
+            everybody.keypoints[..., 0].reshape(-1, k),
+            everybody.labeled.reshape(-1, k),
+            goal.skeleton.keypoints,
+            goal.skeleton.flip,
+        ),
     ]
 
 
@@ -159,32 +164,5 @@ def _flip_names(skeleton: Skeleton) -> list[str]:
             found.append(
                 f"{skeleton.name}.flip turns {name} into {skeleton.keypoints[flipped]}, "
                 f"not into {expected}"
-            )
-    return found
-
-
-def _exchanged(everybody: Annotations, skeleton: Skeleton) -> list[str]:
-    """Pairs whose left and right lie the other way round than those of other pairs.
-
-    Whoever faces the camera has the left of every pair on the same side of the picture,
-    and crossed limbs are the exception.
-    """
-    pairs = [(k, other) for k, other in enumerate(skeleton.flip) if k < other]
-    if len(pairs) < 3:
-        return []
-    ends = np.array(pairs).T
-    x, labeled = everybody.keypoints[..., 0], everybody.labeled
-    side = np.sign(x[..., ends[0]] - x[..., ends[1]])
-    side = np.where(labeled[..., ends[0]] & labeled[..., ends[1]], side, 0)
-    side = side.reshape(-1, len(pairs))
-    found = []
-    for pair, own in enumerate(side.T):
-        agreement = own * np.sign(side.sum(axis=1) - own)
-        people, against = (agreement != 0).sum(), (agreement < 0).sum()
-        if people >= CROWD and against > 0.6 * people:
-            a, b = (skeleton.keypoints[k] for k in pairs[pair])
-            found.append(
-                f"{a} and {b} lie the other way round than the other pairs in "
-                f"{against / people:.0%} of {people} people: are they exchanged?"
             )
     return found

@@ -292,6 +292,7 @@ def test_somebody_of_whom_next_to_nothing_shows_is_a_crowd():
     np.testing.assert_array_equal(instances == 255, canvas.owner != scenes.THING)
     expected = np.array([[x - 2.5, y - 2.5, x + 2.5, y + 2.5]])
     np.testing.assert_array_equal(record["crowd_box"], expected)
+    assert record["crowd_area"].tolist() == [25]
 
 
 def test_cloth_is_darker_on_the_side_away_from_the_light():

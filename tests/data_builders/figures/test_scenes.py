@@ -86,6 +86,7 @@ def test_masks_boxes_and_areas_agree(pictures):
             x0, y0, x1, y1 = np.rint(box + 0.5).astype(int)
             around[y0:y1, x0:x1] = True
         assert around[instances == 255].all()
+        assert record["crowd_area"].sum() == (instances == 255).sum()
         crowds += len(record["crowd_box"])
     assert crowds > 2
 

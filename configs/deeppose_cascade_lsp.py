@@ -1,0 +1,135 @@
+"""DeepPose's cascade on LSP and LSPET, at a size that two CPU cores can train.
+
+    XLA_FLAGS=--xla_force_host_platform_device_count=2 \\
+        python main.py --config configs/deeppose_cascade_lsp.py
+    python main.py --config configs/deeppose_cascade_lsp.py --mode evaluate \\
+        --split 'test,stage*'
+
+The first stage is `deeppose_small.py`. Two more look at each keypoint in sub-images of
+canvases that show more than it sees; `test` is the last stage.
+
+The paper has `regressor.Regressor` on `alexnet.AlexNet` in every stage, in a copy of
+this file, and these fields:
+
+    --config.data.size=227,227 --config.learner.stages[0].learner.objective.size=227,227
+    --config.learner.stages[1].learner.objective.size=227,227
+    --config.learner.stages[2].learner.objective.size=227,227
+    --config.learner.crops=40 --config.batch_size=128
+
+Source: Toshev and Szegedy 2014, section 3.2.
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+from data_builders.lsp import lsp_dataset_builder
+from data_builders.lspet import lspet_dataset_builder
+from jaxpose import augment, checkpoint, data, evaluate, records, regions
+from jaxpose.config import spec
+from jaxpose.learners import cascade, optimizers, supervised
+from jaxpose.metrics import pck, pcp
+from jaxpose.models import integral
+from jaxpose.objectives import coordinates, stages
+from jaxpose.skeletons import LSP
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    # One field wherever it stands: --config.data.size=... changes all.
+    size = config_dict.FieldReference((128, 128))
+    config.seed = 0
+    config.batch_size = 64
+    steps = [config_dict.FieldReference(n) for n in (5600, 2000, 2000)]
+    measured = config_dict.FieldReference(50)
+    config.num_steps = steps[0] + steps[1] + steps[2] + measured * 2
+    config.data_dir = "data"
+    config.manual_dir = "data/manual"
+    config.log_every = 50
+    config.eval_every = 400
+
+    # LSP's photographs end close to their person and LSPET's do not: around LSPET's
+    # people the photograph is cut as it would be in LSP. Testing needs no box.
+    lspet = spec(
+        records.Split,
+        builder=lspet_dataset_builder.Builder,
+        split="train",
+        region=spec(regions.PersonBox, padding=1.3, margin=8.0, inside=True),
+    )
+    lsp = {
+        split: spec(
+            records.Split,
+            builder=lsp_dataset_builder.Builder,
+            split=split,
+            region=spec(regions.WholeImage),
+        )
+        for split in ("train", "test")
+    }
+    config.data = spec(
+        data.Data, sources=(lspet, lsp["train"]), skeleton=LSP, size=size, threads=0
+    )
+    config.augment = spec(
+        augment.Augment,
+        skeleton=LSP,
+        flip=0.5,
+        scale=0.2,
+        rotation=25.0,
+        shift=0.05,
+        hue=0.1,
+        saturation=0.3,
+        value=0.15,
+    )
+    config.learner = spec(
+        cascade.Cascade,
+        objective=spec(stages.Stages, size=size),
+        skeleton=LSP,
+        stages=(
+            stage((96, 96), steps[0], features=(24, 48, 96), blocks=(0, 1, 3)),
+            stage((64, 64), steps[1], features=(16, 32, 64), blocks=(0, 1, 2)),
+            stage((64, 64), steps[2], features=(16, 32, 64), blocks=(0, 1, 2)),
+        ),
+        crops=7,
+        box=2.0,
+        measured_steps=measured,
+    )
+    config.evals = {
+        name: spec(
+            evaluate.Eval,
+            data=spec(data.Data, sources=(lsp["test"],), skeleton=LSP, size=size),
+            metrics=(spec(pck.PCK, threshold=0.2), spec(pcp.PCP)),
+            mirror=True,
+            objective=spec(stages.Stages, size=size, stage=number),
+            watch=not number,
+        )
+        for name, number in (("test", 0), ("stage1", 1), ("stage2", 2))
+    }
+    config.checkpoints = spec(
+        checkpoint.Checkpoints, every=200, keep=2, best="test/PCK@0.2"
+    )
+    return config
+
+
+def stage(
+    size: tuple[int, int],
+    steps: config_dict.FieldReference,
+    *,
+    features: tuple[int, ...],
+    blocks: tuple[int, ...],
+) -> ConfigDict:
+    """A network for images of (height, width), and its training."""
+    learner = spec(
+        supervised.Supervised,
+        model=spec(
+            integral.IntegralRegressor,
+            num_keypoints=14,
+            features=features,
+            blocks=blocks,
+        ),
+        objective=spec(coordinates.Coordinates, size=size),
+        optimizer=spec(
+            optimizers.adamw,
+            learning_rate=spec(
+                optimizers.warmup_cosine, peak=3e-3, warmup_steps=200, num_steps=steps
+            ),
+            weight_decay=1e-2,
+        ),
+    )
+    return spec(cascade.Stage, learner=learner, steps=steps)

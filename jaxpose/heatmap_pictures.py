@@ -1,0 +1,122 @@
+"""Heatmaps laid over canvases, truth beside prediction, for people to look at.
+
+The colour of a cell tells its value: blue is 0 or less, then come azure, pale yellow at
+half, and orange, up to red, which is the highest value of all true maps in the picture,
+or more. Both sides share this scale, so that an unsure prediction looks faint.
+PyTorch-Pose, whose colours these are, stretches every map to its own range instead.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import cv2
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, UInt8
+
+from jaxpose import draw
+
+# Share of the canvas in a tile; the rest is colour.
+CANVAS = 0.3
+# Longer side of a tile, and height of the bar of colours, pixels.
+TILE, SCALE = 128, 12
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Maps:
+    """One map a keypoint over each of n canvases, both of one unit."""
+
+    truth: Float[Array | np.ndarray, "n h w k"]
+    prediction: Float[Array | np.ndarray, "n h w k"]
+
+
+def montage(
+    canvases: UInt8[np.ndarray, "n H W 3"],
+    maps: Maps,
+    labeled: Bool[np.ndarray, "n k"],
+    names: Sequence[str],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A row a person: canvas and a tile for each true map, then the same predicted.
+
+    A bar of colours stands above. Tiles bear the names of their keypoints, and those of
+    predicted maps the highest value.
+
+    Args:
+        labeled: keypoints whose truth is known; the true maps of others are empty.
+    """
+    truth, prediction = np.asarray(maps.truth), np.asarray(maps.prediction)
+    top = float(truth.max()) or 1.0
+    left, right = [], []
+    for canvas, true, found, known in zip(
+        canvases, truth, prediction, labeled, strict=True
+    ):
+        unlabeled = ["" if seen else ": unlabeled" for seen in known]
+        values = [f" {value:#.2g}" for value in found.max(axis=(0, 1))]
+        left.append(_panel(canvas, true / top, _joined(names, unlabeled)))
+        right.append(_panel(canvas, found / top, _joined(names, values)))
+    sheet = draw.side_by_side(
+        draw.contact_sheet(left, columns=1), draw.contact_sheet(right, columns=1)
+    )
+    return np.concatenate([_scale(sheet.shape[1], top), sheet])
+
+
+def overlay(
+    image: UInt8[np.ndarray, "h w 3"], values: Float[np.ndarray, "m n"]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A map with values in 0..1 over the picture, both reaching to the same edges."""
+    height, width = image.shape[:2]
+    fine = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.rint(CANVAS * image + (1 - CANVAS) * colors(fine)).astype(np.uint8)
+
+
+def colors(values: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n 3"]:
+    """RGB in 0..255; values beyond 0..1 are those of the nearer end.
+
+    Source: PyTorch-Pose.
+    """
+    x = np.clip(values, 0, 1)
+
+    def hill(center: float, width: float) -> np.ndarray:
+        return np.exp(-((x - center) ** 2) / (2 * width**2))
+
+    red = hill(0.6, 0.2) / 2 + hill(0.8, 0.3)
+    return 255 * np.minimum(np.stack([red, hill(0.5, 0.3), hill(0.2, 0.3)], -1), 1)
+
+
+def _panel(
+    canvas: UInt8[np.ndarray, "H W 3"],
+    maps: Float[np.ndarray, "m n k"],
+    captions: Sequence[str],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The canvas, as high as the grid of tiles beside it."""
+    height, width = canvas.shape[:2]
+    shrink = TILE / max(height, width)
+    size = max(1, round(height * shrink)), max(1, round(width * shrink))
+    small = draw.letterbox(canvas, size)
+    tiles = [
+        draw.caption(overlay(small, values), text)
+        for values, text in zip(np.moveaxis(maps, -1, 0), captions, strict=True)
+    ]
+    # Two of eight for 16 keypoints, as in PyTorch-Pose.
+    rows = max(1, math.isqrt(len(tiles) // 2))
+    grid = draw.contact_sheet(tiles, columns=math.ceil(len(tiles) / rows), gap=2)
+    beside = len(grid), max(1, round(len(grid) * width / height))
+    large = draw.letterbox(canvas, beside)
+    gap = np.full((len(grid), 2, 3), 255, np.uint8)
+    return np.concatenate([large, gap, grid], axis=1)
+
+
+def _joined(names: Sequence[str], more: Sequence[str]) -> list[str]:
+    return [name + text for name, text in zip(names, more, strict=True)]
+
+
+def _scale(width: int, top: float) -> UInt8[np.ndarray, "h w 3"]:
+    """The bar of colours, under what its ends mean."""
+    bar = colors(np.broadcast_to(np.linspace(0, 1, width), (SCALE, width)))
+    text = (
+        f"colours: 0 or less at the left, {top:.2g} or more at the right; numbers: the "
+        "highest value of each predicted map"
+    )
+    return draw.caption(np.rint(bar).astype(np.uint8), text)
