@@ -4,7 +4,7 @@ import numpy as np
 import people
 import pytest
 
-from data_builders.coco_keypoints import coco_keypoints_dataset_builder as coco
+from data_builders.figures import figures_dataset_builder as figures
 from data_builders.lspet import lspet_dataset_builder
 from jaxpose import prepared, records, regions, skeletons
 
@@ -63,11 +63,15 @@ def test_unknown_split_names_the_known_ones(lspet):
     ("builder", "config", "message"),
     [
         (
-            coco.Builder,
+            figures.Builder,
             "2018",
-            "coco_keypoints has no variant '2018'; it has 2014, 2017",
+            "figures has no variant '2018'; it has multi, single",
         ),
-        (coco.Builder, "own/train.json", "a config object, .*, and not by their path"),
+        (
+            figures.Builder,
+            "own/train.json",
+            "a config object, .*, and not by their path",
+        ),
         (
             SPLIT.builder,
             "2017",
