@@ -11,18 +11,14 @@ import argparse
 import json
 import pathlib
 import resource
-import time
-from collections.abc import Callable
 
-import jax
 import numpy as np
 import torch
 
+from benchmarks import steps
 from configs import deeppose_wl
-from jaxpose import config as configs
-from jaxpose import devices, train, workdir
+from jaxpose import workdir
 from jaxpose.models import vgg
-from jaxpose.types import Batch
 
 RESULT = pathlib.Path(__file__).with_name("results") / "vgg_step_cpu.json"
 
@@ -33,15 +29,10 @@ def main() -> None:
     parser.add_argument("--steps", default=4, type=int)
     options = parser.parse_args()
     runners = {
-        "jaxpose": _jaxpose(options.batch_size),
+        "jaxpose": steps.of_config(deeppose_wl.get_config(), options.batch_size),
         "pytorch": _pytorch(options.batch_size),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in runners}
-    for _ in range(options.steps + 1):
-        for name, step in runners.items():
-            start = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - start)
+    seconds = steps.seconds(runners, options.steps)
     # The first step compiles and allocates.
     rate = {name: options.batch_size / np.median(s[1:]) for name, s in seconds.items()}
     result = {
@@ -56,41 +47,7 @@ def main() -> None:
     print(json.dumps(result, indent=2))
 
 
-def _jaxpose(n: int) -> Callable[[], object]:
-    config = deeppose_wl.get_config()
-    learner, augment = configs.build(config.learner), configs.build(config.augment)
-    mesh = devices.mesh()
-    batch = _batch(n)
-    state = jax.device_put(
-        train.init_state(learner, batch, 0), devices.replicated(mesh)
-    )
-    step = train.train_step(learner, augment, 0, mesh)
-    placed = devices.put_batch(batch, mesh)
-    box = [state]
-
-    def run() -> None:
-        box[0], metrics = step(box[0], placed)
-        float(metrics["loss"])
-
-    return run
-
-
-def _batch(n: int) -> Batch:
-    generator = np.random.default_rng(0)
-    fields = {
-        "image": generator.integers(0, 256, (n, 224, 224, 3), np.uint8),
-        "keypoints": generator.uniform(0, 224, (n, 1, 14, 2)).astype(np.float32),
-        "visibility": np.full((n, 1, 14), 2, np.int32),
-        "scale": np.ones((n, 1), np.float32),
-        "weight": np.ones(n, np.float32),
-        "mask": np.ones((n, 224, 224), np.uint8),
-        "to_source": np.tile(np.eye(2, 3, dtype=np.float32), (n, 1, 1)),
-        "index": np.arange(n, dtype=np.int32),
-    }
-    return Batch(**fields)
-
-
-def _pytorch(n: int) -> Callable[[], object]:
+def _pytorch(n: int) -> steps.Step:
     layers: list[torch.nn.Module] = []
     channels = 3
     for stage in vgg.STAGES:
