@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxpose import config as configs
-from jaxpose import devices, train
+from jaxpose import devices, programs
 from jaxpose.types import Batch
 
 Step = Callable[[], object]
@@ -21,9 +21,9 @@ def of_config(config: ConfigDict, batch_size: int) -> Step:
     batch = _batch(batch_size, data.size, len(data.skeleton.keypoints))
     mesh = devices.mesh()
     state = jax.device_put(
-        train.init_state(learner, batch, 0), devices.replicated(mesh)
+        programs.init_state(learner, batch, 0), devices.replicated(mesh)
     )
-    step = train.train_step(learner, augment, 0, mesh)
+    step = programs.train_step(learner, augment, 0, mesh)
     placed = devices.put_batch(batch, mesh)
     box = [state]
 

@@ -83,11 +83,11 @@ def get_config() -> ConfigDict:
         skeleton=LSP,
         stages=(
             stage((96, 96), steps[0], features=(24, 48, 96), blocks=(0, 1, 3)),
-            stage((64, 64), steps[1], features=(16, 32, 64), blocks=(0, 1, 2)),
-            stage((64, 64), steps[2], features=(16, 32, 64), blocks=(0, 1, 2)),
+            stage((48, 48), steps[1], features=(16, 32, 64), blocks=(0, 1, 1)),
+            stage((48, 48), steps[2], features=(16, 32, 64), blocks=(0, 1, 1)),
         ),
         crops=7,
-        box=2.0,
+        box=1.5,
         measured_steps=measured,
     )
     config.evals = {

@@ -4,8 +4,8 @@
         --config.learner.pretrained.path=resnet50.pth
 
 MPII was not at hand in full: this config is tested through shapes only, and no number of
-it is known. What residual log-likelihood gains on a small network stands in
-`benchmarks/ranking.py`.
+it is known. Three losses on a small network and drawn people stand side by side in
+`benchmarks/results/ranking_linear_cpu.json`.
 
 Source: Li et al. 2021; Adam, 1e-3 with drops after 170 and 200 of 210 epochs, 32 people
 on each of 8 devices, ImageNet's trunk. An epoch is 87 steps for 22,246 people. Canvases,

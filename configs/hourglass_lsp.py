@@ -19,7 +19,7 @@ from jaxpose.config import spec
 from jaxpose.learners import optimizers, supervised
 from jaxpose.metrics import pck, pcp
 from jaxpose.models import hourglass
-from jaxpose.objectives import heatmaps
+from jaxpose.objectives import heatmap_decoding, heatmaps
 from jaxpose.skeletons import LSP
 
 
@@ -27,6 +27,8 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     # One field wherever it stands: --config.data.size=... changes all.
     size = config_dict.FieldReference((256, 256))
+    # Of the peaks, in cells; decoding smooths as wide.
+    sigma = config_dict.FieldReference(1.0)
     config.seed = 0
     config.batch_size = 32
     config.num_steps = 34_400
@@ -77,7 +79,13 @@ def get_config() -> ConfigDict:
             dtype="float32",
             remat=False,
         ),
-        objective=spec(heatmaps.Heatmaps, size=size, sigma=1.0, weighting="annotated"),
+        objective=spec(
+            heatmaps.Heatmaps,
+            size=size,
+            sigma=sigma,
+            weighting="annotated",
+            decoder=spec(heatmap_decoding.Dark, blur=sigma),
+        ),
         optimizer=spec(
             optimizers.rmsprop,
             learning_rate=spec(

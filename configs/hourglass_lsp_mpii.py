@@ -21,14 +21,17 @@ from jaxpose.config import spec
 from jaxpose.learners import optimizers, supervised
 from jaxpose.metrics import pck, pckh, pcp
 from jaxpose.models import hourglass
-from jaxpose.objectives import heatmaps
+from jaxpose.objectives import heatmap_decoding, heatmaps
 from jaxpose.skeletons import MPII
+from jaxpose.weights import pytorch_pose
 
 
 def get_config() -> ConfigDict:
     config = ConfigDict()
     # One field wherever it stands: --config.data.size=... changes all.
     size = config_dict.FieldReference((256, 256))
+    # Of the peaks, in cells; decoding smooths as wide.
+    sigma = config_dict.FieldReference(1.0)
     config.seed = 0
     config.batch_size = 32
     config.num_steps = 103_900
@@ -94,13 +97,21 @@ def get_config() -> ConfigDict:
             remat=False,
         ),
         # Not "none", which would teach empty maps of what a data set does not label.
-        objective=spec(heatmaps.Heatmaps, size=size, sigma=1.0, weighting="annotated"),
+        objective=spec(
+            heatmaps.Heatmaps,
+            size=size,
+            sigma=sigma,
+            weighting="annotated",
+            decoder=spec(heatmap_decoding.Dark, blur=sigma),
+        ),
         optimizer=spec(
             optimizers.rmsprop,
             learning_rate=spec(
                 optimizers.drops, start=1e-3, at=(62_300, 93_500), factor=0.1
             ),
         ),
+        # A checkpoint of PyTorch-Pose on MPII, read without PyTorch; empty for none.
+        pretrained=spec(pytorch_pose.Hourglass, path=""),
     )
     config.evals = {
         "lsp": spec(

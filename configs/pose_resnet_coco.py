@@ -15,8 +15,8 @@ from jaxpose import augment, checkpoint, data, evaluate, records, regions
 from jaxpose.config import spec
 from jaxpose.learners import optimizers, supervised
 from jaxpose.metrics import coco as coco_metrics
-from jaxpose.models import pose_resnet, resnet
-from jaxpose.objectives import heatmaps
+from jaxpose.models import imagenet, pose_resnet, resnet
+from jaxpose.objectives import heatmap_decoding, heatmaps
 from jaxpose.skeletons import COCO
 from jaxpose.weights import resnet as resnet_weights
 
@@ -25,6 +25,8 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     # One field wherever it stands: --config.data.size=... changes all.
     size = config_dict.FieldReference((256, 192))
+    # Of the peaks, in cells; decoding smooths as wide.
+    sigma = config_dict.FieldReference(2.0)
     config.seed = 0
     config.batch_size = 32
     config.num_steps = 656_000
@@ -61,9 +63,21 @@ def get_config() -> ConfigDict:
         model=spec(
             pose_resnet.PoseResNet,
             num_keypoints=17,
-            trunk=spec(resnet.resnet, layers=50, dtype="float32"),
+            trunk=spec(
+                resnet.resnet,
+                layers=50,
+                mean=imagenet.MEAN,
+                std=imagenet.STD,
+                dtype="float32",
+            ),
         ),
-        objective=spec(heatmaps.Heatmaps, size=size, sigma=2.0, weighting="annotated"),
+        objective=spec(
+            heatmaps.Heatmaps,
+            size=size,
+            sigma=sigma,
+            weighting="annotated",
+            decoder=spec(heatmap_decoding.Dark, blur=sigma),
+        ),
         optimizer=spec(
             optimizers.adamw,
             learning_rate=spec(
@@ -71,7 +85,9 @@ def get_config() -> ConfigDict:
             ),
             weight_decay=0.0,
         ),
-        # torchvision's resnet50 file, read without PyTorch; empty for a fresh trunk.
+        # torchvision's resnet50 file, read without PyTorch; empty for a fresh trunk. A
+        # pose network's own file needs weights.pytorch_pose.PoseResNet, which says what
+        # the trunk's mean and std must be.
         pretrained=spec(resnet_weights.Trunk, path=""),
     )
     config.evals = {

@@ -1,6 +1,7 @@
 """Experiments as data: a config is a tree of calls, postponed."""
 
 import dataclasses
+import functools
 import runpy
 from collections.abc import Callable
 from typing import Any
@@ -47,11 +48,17 @@ def _call(fn: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
 
 
 def describe(value: Any) -> Any:
-    """A config as JSON data: callables by their importable name, tuples as lists."""
+    """A config as JSON data: callables by their importable name, tuples as lists.
+
+    A functools.partial has no name: it is what it calls, and with what.
+    """
     if isinstance(value, ConfigDict | dict):
         return {name: describe(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
         return [describe(item) for item in value]
+    if isinstance(value, functools.partial):
+        parts = {"partial": value.func, "args": value.args, "keywords": value.keywords}
+        return describe(parts)
     if callable(value):
         return f"{value.__module__}.{value.__qualname__}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -14,14 +14,18 @@ from clu import parameter_overview
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int, PyTree
 
-from jaxpose import augment as augments
-from jaxpose import checkpoint, devices, evaluate, interrupts, journal, records
+from jaxpose import (
+    checkpoint,
+    devices,
+    evaluate,
+    interrupts,
+    journal,
+    programs,
+    records,
+)
 from jaxpose import data as datas
 from jaxpose.learners import network
 from jaxpose.types import Batch, Learner, Metrics
-
-Augmentation = Callable[[Array, Batch], Batch]
-TrainStep = Callable[[PyTree, Batch], tuple[PyTree, Metrics]]
 
 
 def train(
@@ -29,7 +33,7 @@ def train(
     workdir: pathlib.Path,
     learner: Learner,
     data: datas.Data,
-    augment: Augmentation,
+    augment: programs.Augmentation,
     evals: Mapping[str, evaluate.Eval],
     checkpoints: checkpoint.Checkpoints,
     seed: int,
@@ -77,7 +81,7 @@ def train(
     if jax.process_index() == 0:
         (workdir / "parameters.txt").write_text(_overview(state))
     loop = _Loop(
-        step=train_step(learner, augment, seed, mesh),
+        program=programs.by_step(learner, augment, seed, mesh),
         mesh=mesh,
         people=examples.people,
         evaluators=evaluators,
@@ -99,36 +103,6 @@ def train(
         store.close()
 
 
-def train_step(
-    learner: Learner, augment: Augmentation, seed: int, mesh: Mesh
-) -> TrainStep:
-    """Augmentation, targets, loss and update as one compiled program."""
-
-    def step(state: PyTree, batch: Batch) -> tuple[PyTree, Metrics]:
-        key = jax.random.fold_in(jax.random.key(seed), state.step)
-        augment_key, learner_key = jax.random.split(key)
-        return learner.train_step(state, augment(augment_key, batch), learner_key)
-
-    return devices.data_parallel(step, mesh, donate=True)
-
-
-def init_state(learner: Learner, batch: Batch, seed: int) -> PyTree:
-    """Fresh parameters, from shapes of a batch and a seed."""
-    image = augments.to_float(jnp.asarray(batch.image))
-    batch = dataclasses.replace(batch, image=image)
-    # No step folds this number in, so that no step repeats the randomness of the start.
-    return learner.init(jax.random.fold_in(jax.random.key(seed), 2**32 - 1), batch)
-
-
-def abstract_state(learner: Learner, batch: Batch, mesh: Mesh) -> PyTree:
-    """Shapes, dtypes and shardings of the state, without computing it."""
-    shapes = jax.eval_shape(lambda batch: init_state(learner, batch, 0), batch)
-    where = devices.replicated(mesh)
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), shapes
-    )
-
-
 def _start(
     learner: Learner,
     examples: datas.Examples,
@@ -138,12 +112,14 @@ def _start(
 ) -> PyTree:
     """The newest checkpoint, or a fresh state."""
     batch = examples.load(np.array([0]))
-    abstract = abstract_state(learner, batch, mesh)
+    abstract = programs.abstract_state(learner, batch, mesh)
     store.check_space(abstract)
     state = store.resume(abstract)
     if state is not None:
         return state
-    return jax.device_put(init_state(learner, batch, seed), devices.replicated(mesh))
+    return jax.device_put(
+        programs.init_state(learner, batch, seed), devices.replicated(mesh)
+    )
 
 
 def _overview(state: PyTree) -> str:
@@ -165,7 +141,7 @@ class _Step:
 class _Loop:
     """One session of a run; the state is passed along, never kept."""
 
-    step: TrainStep
+    program: Callable[[int], programs.TrainStep]
     mesh: Mesh
     people: records.People
     evaluators: Mapping[str, evaluate.Evaluator]
@@ -179,7 +155,7 @@ class _Loop:
         with interrupts.StopSignal() as signals:
             for number in range(int(state.step) + 1, stop + 1):
                 batch, rows = self._next(batches)
-                state, metrics = self.step(state, batch)
+                state, metrics = self.program(number - 1)(state, batch)
                 recent.append(metrics)
                 leaving = signals.received(number)
                 due = self._due(number, stop, leaving=leaving)

@@ -221,3 +221,19 @@ class Learner(Protocol):
 
     def outputs(self, state: PyTree, image: Shaped[Array, "b h w 3"]) -> PyTree:
         """What the trained network says about images."""
+
+
+@runtime_checkable
+class PhasedLearner(Learner, Protocol):
+    """A learner whose steps ask for different work, such as one stage after another.
+
+    Its `train_step` finds out by the number of the step, in one program that can do
+    everything. XLA on CPU computes the gradient of a convolution inside a branch 35
+    times slower than outside of one, so that the loop compiles each phase by itself.
+    """
+
+    def phase(self, step: int) -> int:
+        """Which work a step asks for."""
+
+    def only(self, phase: int) -> Learner:
+        """The same learner for steps of one phase."""

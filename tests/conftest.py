@@ -20,7 +20,8 @@ jax.config.update(
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 # Shapes in signatures are checked while the tests run. Modules with pytree dataclasses
-# stay out: jax.tree.map builds those around leaves that are not arrays.
+# stay out: jax.tree.map builds those around leaves that are not arrays. So do those that
+# refuse words with errors of their own, which the check of a Literal would forestall.
 jaxtyping.install_import_hook(
     [
         "jaxpose.augment",
@@ -29,6 +30,8 @@ jaxtyping.install_import_hook(
         "jaxpose.geometry",
         "jaxpose.metrics",
         "jaxpose.models",
+        "jaxpose.objectives.heatmap_decoding",
+        "jaxpose.objectives.heatmap_drawing",
         "jaxpose.pose_files",
         "jaxpose.predict",
         "jaxpose.rarity",

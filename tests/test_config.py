@@ -1,6 +1,7 @@
 """Configs as postponed calls: building, overriding, describing, comparing."""
 
 import dataclasses
+import functools
 
 import pytest
 from ml_collections import ConfigDict
@@ -85,6 +86,18 @@ def test_description_is_plain_data():
         12,
         13,
     ]
+
+
+def test_a_partial_is_described_by_what_it_calls_and_with_what():
+    """GroupNorm's remedy for odd widths is one of these."""
+    config = spec(Tree, first=functools.partial(Leaf, size=1, rate=0.25))
+    assert configs.describe(config)["first"] == {
+        "partial": f"{__name__}.Leaf",
+        "args": [],
+        "keywords": {"size": 1, "rate": 0.25},
+    }
+    assert configs.describe(functools.partial(Leaf, 3))["args"] == [3]
+    assert build(config).first() == Leaf(size=1, rate=0.25)
 
 
 def test_differences_name_the_path():

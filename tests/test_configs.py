@@ -1,16 +1,20 @@
-"""Every experiment at full size, through shapes alone: nothing is computed or read."""
+"""Every experiment at full size, through shapes: no network is computed, no data read."""
 
 import inspect
 import json
 import pathlib
+import re
 
+import batches
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
 from jaxpose import config as configs
-from jaxpose import devices, predict, train
+from jaxpose import devices, predict, programs, train
+from jaxpose.models import imagenet
 from jaxpose.types import Batch
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs"
@@ -18,6 +22,9 @@ FILES = sorted(FOLDER.glob("*.py"))
 FIELDS = set(inspect.signature(train.train).parameters) - {"workdir"}
 # Full size but for the number of examples, which no shape of a network depends on.
 EXAMPLES = 2
+HEATMAPS = [path for path in FILES if re.match("hourglass|pose_resnet", path.stem)]
+# The others keep sigma and decoder at their defaults, which agree.
+ONE_SIGMA = [path for path in HEATMAPS if "heatmaps.Heatmaps," in path.read_text()]
 
 
 @pytest.fixture(scope="module", params=FILES, ids=lambda path: path.stem)
@@ -66,7 +73,7 @@ def shapes(tree):
 
 def state_of(fields):
     mesh = devices.mesh(jax.devices()[:1])
-    return train.abstract_state(fields["learner"], batch_of(fields["data"]), mesh)
+    return programs.abstract_state(fields["learner"], batch_of(fields["data"]), mesh)
 
 
 def test_fields_are_the_arguments_of_train(config):
@@ -85,7 +92,9 @@ def test_a_config_is_made_anew_each_time(config, request, animals):
 def test_a_training_step_keeps_the_state_in_shape(fields):
     state = state_of(fields)
     mesh = devices.mesh(jax.devices()[:1])
-    step = train.train_step(fields["learner"], fields["augment"], fields["seed"], mesh)
+    step = programs.train_step(
+        fields["learner"], fields["augment"], fields["seed"], mesh
+    )
     after, metrics = jax.eval_shape(step, state, batch_of(fields["data"]))
     assert shapes(after) == shapes(state)
     assert shapes(state.step) == ((), "int32")
@@ -118,3 +127,46 @@ def test_training_and_evaluation_agree_on_skeleton_and_best(fields):
     for evaluation in fields["evals"].values():
         assert evaluation.data.skeleton == fields["data"].skeleton
         assert evaluation.metrics
+
+
+@pytest.mark.parametrize("path", HEATMAPS, ids=lambda path: path.stem)
+def test_the_decoder_reads_what_the_objective_draws(path):
+    assert_read_as_drawn(configs.load(str(path)))
+
+
+@pytest.mark.parametrize("path", ONE_SIGMA, ids=lambda path: path.stem)
+def test_the_decoder_follows_another_sigma(path):
+    """As --config.learner.objective.sigma=3 sets it."""
+    config = configs.load(str(path))
+    config.learner.objective.sigma = 3.0
+    assert_read_as_drawn(config)
+
+
+def assert_read_as_drawn(config):
+    """To half a cell at the border; a Gaussian is read exactly away from it."""
+    made = configs.build(config.learner.objective)
+    k = len(config.data.skeleton.keypoints)
+    batch = batches.random_batch(16, made.size, k=k, seed=1)
+    maps = made.true_heatmaps(made.targets(batch, jnp.array(0)))
+    points = (made.decoder(maps) + 0.5) * made.stride - 0.5
+    labeled = np.array(batch.visibility[:, 0] > 0)
+    truth = np.array(batch.keypoints[:, 0])[labeled]
+    error = np.abs(np.array(points)[labeled] - truth).max(axis=-1)
+    assert error.max() <= made.stride / 2
+    # Three sigma and a cell, in pixels.
+    margin = (3 * made.sigma + 1) * made.stride
+    height, width = made.size
+    inside = (truth > margin) & (truth < np.array([width, height]) - 1 - margin)
+    inside = inside.all(axis=-1)
+    assert inside.sum() > 20
+    assert error[inside].max() < 1e-3 * made.stride
+
+
+@pytest.mark.parametrize("name", ["pose_resnet_mpii", "pose_resnet_coco"])
+def test_what_the_trunk_takes_out_of_the_image_is_a_field(name):
+    config = configs.load(str(FOLDER / f"{name}.py"))
+    trunk = configs.build(config.learner.model).trunk
+    assert (trunk.mean, trunk.std) == (imagenet.MEAN, imagenet.STD)
+    config.lock()
+    config.learner.model.trunk.std = (1.0, 1.0, 1.0)
+    assert configs.build(config.learner.model).trunk.std == (1.0, 1.0, 1.0)

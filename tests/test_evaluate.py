@@ -9,7 +9,7 @@ import people
 import pytest
 from ml_collections import ConfigDict
 
-from jaxpose import config, crops, devices, draw, evaluate, train
+from jaxpose import config, crops, devices, draw, evaluate, programs
 from jaxpose.objectives import heatmaps
 from jaxpose.skeletons import LSP
 
@@ -28,7 +28,7 @@ def evaluator(root, *, batch_size, mesh=None, mirror=True):
         manual_dir=built["manual_dir"],
     ).values()
     batch = made.examples.load(np.array([0]))
-    state = train.init_state(built["learner"], batch, 0)
+    state = programs.init_state(built["learner"], batch, 0)
     return made, jax.device_put(state, devices.replicated(mesh))
 
 

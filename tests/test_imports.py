@@ -49,6 +49,7 @@ LAYERS = (
         "jaxpose.journal",
         "jaxpose.weights",
     ),
+    ("jaxpose.programs",),
     ("jaxpose.train",),
     ("jaxpose.apps",),
     ("jaxpose.__main__", "main", "configs"),

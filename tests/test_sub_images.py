@@ -21,15 +21,15 @@ def size_of(pose, labeled):
 
 
 def test_a_body_is_measured_by_its_torso_or_by_its_extent():
-    pose = np.array([[(0, 0), (3, 4), (0, 9), (12, 4)]], np.float32)
+    pose = np.array([[(0, 0), (6, 8), (0, 9), (12, 8)]], np.float32)
     all_four = np.ones((1, 4), bool)
-    assert size_of(pose, all_four) == pytest.approx(5)
-    # The box around the three is 12 x 5, its diagonal 13.
+    assert size_of(pose, all_four) == pytest.approx(10)
+    # The box around the three is 12 x 1.
     without = np.array([[False, True, True, True]])
-    assert size_of(pose, without) == pytest.approx(13 * sub_images.TYPICAL)
+    assert size_of(pose, without) == pytest.approx(145**0.5 / 3)
     # A torso of no length in a pose of 12 x 9.
     pose[0, 1] = 0
-    assert size_of(pose, all_four) == pytest.approx(15 * sub_images.LEAST)
+    assert size_of(pose, all_four) == pytest.approx(15 / 3)
 
 
 @pytest.mark.parametrize("labels", [(), (1,)])

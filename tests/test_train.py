@@ -14,7 +14,7 @@ import pytest
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from jaxpose import config, devices, evaluations, train
+from jaxpose import config, devices, evaluations, programs, train
 from jaxpose.apps import checkpoint_scores
 from jaxpose.config import spec
 from jaxpose.learners import optimizers
@@ -262,9 +262,9 @@ def test_one_device_equals_eight(lspet):
     results = []
     for count in (1, 8):
         mesh = devices.mesh(jax.devices()[:count])
-        step = train.train_step(fields["learner"], fields["augment"], 0, mesh)
+        step = programs.train_step(fields["learner"], fields["augment"], 0, mesh)
         state = jax.device_put(
-            train.init_state(fields["learner"], examples.load(np.array([0])), 0),
+            programs.init_state(fields["learner"], examples.load(np.array([0])), 0),
             devices.replicated(mesh),
         )
         for batch in examples.train_batches(

@@ -18,8 +18,8 @@ from jaxpose import (
     evaluate,
     evaluations,
     pose_files,
+    programs,
     tables,
-    train,
 )
 from jaxpose.pose_files import coco_results
 from jaxpose.skeletons import Skeleton
@@ -59,7 +59,7 @@ def score(
     where = {"data_dir": data_dir, "manual_dir": manual_dir, "batch_size": batch_size}
     evaluators = evaluate.open_evals(chosen, learner, mesh, **where)
     batch = next(iter(evaluators.values())).examples.load(np.array([0]))
-    abstract = train.abstract_state(learner, batch, mesh)
+    abstract = programs.abstract_state(learner, batch, mesh)
     results = {}
     for step in steps:
         state = store.restore(step, abstract)

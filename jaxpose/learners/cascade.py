@@ -75,6 +75,7 @@ class Cascade:
         box: side of the boxes in body sizes, the paper's sigma.
         crops: simulated estimates an example; its labeled keypoints take turns.
         torso: two opposite corners, whose distance is the body size.
+        always: the phase that every step is of; None: the number of the step tells.
     """
 
     objective: Objective
@@ -84,6 +85,7 @@ class Cascade:
     box: float = 2.0
     measured_steps: int = 50
     torso: tuple[str, str] = ("left_shoulder", "right_hip")
+    always: int | None = None
 
     def __post_init__(self) -> None:
         """Raises: ValueError for no stages, a number that is not positive, a torso."""
@@ -111,16 +113,28 @@ class Cascade:
         zero = jnp.zeros((), jnp.int32)
         return State(zero, tuple(states), (errors,) * (len(self.stages) - 1))
 
+    def phase(self, step: int) -> int:
+        """Stage n trains in phase 2 (n - 1), and is measured in the one after it."""
+        return sum(step >= start for start in self._starts()[1:])
+
+    def only(self, phase: int) -> "Cascade":
+        return dataclasses.replace(self, always=phase)
+
     def train_step(
         self, state: State, batch: Batch, key: Array
     ) -> tuple[State, Metrics]:
-        """What the step's number asks for: one stage learns, or one is measured."""
-        phases = [functools.partial(self._train, 0)]
-        for number in range(1, len(self.stages)):
-            phases.append(functools.partial(self._measure, number - 1))
-            phases.append(functools.partial(self._train, number))
-        phase = (state.step >= jnp.array(self._starts()[1:])).sum()
-        stages, errors, loss = jax.lax.switch(phase, phases, state, batch, key)
+        """One stage learns, or one is measured."""
+        works = [self._train, self._measure]
+        phases = [
+            functools.partial(works[phase % 2], phase // 2)
+            for phase in range(len(self._starts()))
+        ]
+        if self.always is None:
+            phase = (state.step >= jnp.array(self._starts()[1:])).sum()
+            stages, errors, loss = jax.lax.switch(phase, phases, state, batch, key)
+        else:
+            phase = jnp.array(self.always)
+            stages, errors, loss = phases[self.always](state, batch, key)
         now = (phase + 1) // 2
         metrics = {"loss": loss, "stage": (now + 1).astype(jnp.float32)}
         rates = [optimizers.learning_rates(stage) for stage in stages]

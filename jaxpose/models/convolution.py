@@ -11,6 +11,7 @@ torch_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_DTYPES = ("bfloat16", "float16", "float32", "float64")
 
 
 class Conv(nn.Module):
@@ -36,6 +37,8 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b g v o"]:
+        """Raises: ValueError if the dtype is not one of floating point."""
+        _check(self.dtype)
         shape = (self.kernel, self.kernel, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape).astype(self.dtype)
         x = x.astype(self.dtype)
@@ -72,18 +75,26 @@ def _uniform(*, fan_in: int) -> nn.initializers.Initializer:
     return init
 
 
+def _check(dtype: str) -> None:
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype={dtype!r} must be one of {', '.join(_DTYPES)}")
+
+
 class Deconv(nn.Module):
     """PyTorch's ConvTranspose2d(kernel 4, stride 2, padding 1) without bias: doubles.
 
     Attributes: as of `Conv`; the kernel is not flipped: (row, column, input, output).
+        PyTorch's default for it is not `torch_uniform`: its fan in counts outputs.
     """
 
     features: int
-    kernel_init: nn.initializers.Initializer = torch_uniform
+    kernel_init: nn.initializers.Initializer
     dtype: str = "float32"
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b 2*h 2*w o"]:
+        """Raises: ValueError if the dtype is not one of floating point."""
+        _check(self.dtype)
         shape = (4, 4, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         return double(x.astype(self.dtype), kernel.astype(self.dtype))

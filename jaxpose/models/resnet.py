@@ -4,6 +4,7 @@ Source: He et al. 2016, table 1, in torchvision's form: the 3 x 3 convolution of
 bottleneck has the stride, not the 1 x 1 before it.
 """
 
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -59,12 +60,16 @@ class ResNet(nn.Module):
         blocks: blocks of each stage; each stage but the first halves the grid.
         bottleneck: form of the blocks.
         features: channels inside the blocks of each stage.
+        mean, std: of each channel, subtracted from the image and divided out of it. They
+            belong to the weights: ImageNet's to torchvision's and Simple Baselines'.
         dtype: of the computation and the features; parameters stay float32.
     """
 
     blocks: tuple[int, ...]
     bottleneck: bool
     features: tuple[int, ...] = (64, 128, 256, 512)
+    mean: tuple[float, float, float] = imagenet.MEAN
+    std: tuple[float, float, float] = imagenet.STD
     dtype: str = "float32"
 
     @property
@@ -78,7 +83,7 @@ class ResNet(nn.Module):
     ) -> Float[Array, "b g v c"]:
         """Raises: ValueError if the stride does not divide the size of the image."""
         self._check(*image.shape[1:3])
-        x = imagenet.normalize(image)
+        x = (image - jnp.array(self.mean)) / jnp.array(self.std)
         x = _conv(self.features[0], 7, 2, self.dtype, name="stem_conv")(x)
         x = nn.relu(batch_norm.BatchNorm(name="stem_norm")(x, train=train))
         x = nn.max_pool(
@@ -107,8 +112,14 @@ class ResNet(nn.Module):
             )
 
 
-def resnet(*, layers: int, dtype: str = "float32") -> ResNet:
-    """A published depth at full width.
+def resnet(
+    *,
+    layers: int,
+    mean: tuple[float, float, float] = imagenet.MEAN,
+    std: tuple[float, float, float] = imagenet.STD,
+    dtype: str = "float32",
+) -> ResNet:
+    """A published depth at full width; `mean`, `std` and `dtype` are `ResNet`'s.
 
     Raises: ValueError for a number of layers that is none of `VARIANTS`.
     """
@@ -118,7 +129,7 @@ def resnet(*, layers: int, dtype: str = "float32") -> ResNet:
             "resnet.ResNet takes any blocks and features"
         )
     blocks, bottleneck = VARIANTS[layers]
-    return ResNet(blocks, bottleneck, dtype=dtype)
+    return ResNet(blocks, bottleneck, mean=mean, std=std, dtype=dtype)
 
 
 def _conv(

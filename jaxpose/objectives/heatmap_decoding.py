@@ -93,8 +93,9 @@ class Soft:
     Attributes:
         sharpness: 1 for the centre of mass; more listens to high cells only.
         radius: cells to each side of the highest that count, fewer beside the border,
-            so that what counts is symmetric; 3 sigma of the targets is enough. None for the whole map,
-            where faint noise far away pulls too, and the border cuts one flank off.
+            so that what counts is symmetric; 3 sigma of the targets is enough. None for
+            the whole map, where faint noise far away pulls too, and the border cuts one
+            flank off.
     """
 
     sharpness: float = 1.0
@@ -110,7 +111,10 @@ class Soft:
 
     def __call__(self, maps: Float[Array, "b h w k"]) -> Float[Array, "b k 2"]:
         cell = highest_cell(maps)
-        weight = jnp.maximum(maps, 0) ** self.sharpness
+        highest = maps.max(axis=(1, 2), keepdims=True)
+        # A power of heights beyond 1 may be infinite, one of small heights 0.
+        share = jnp.maximum(maps, 0) / jnp.where(highest > 0, highest, 1)
+        weight = share**self.sharpness
         x = jnp.arange(maps.shape[2])
         y = jnp.arange(maps.shape[1])
         if self.radius is not None:

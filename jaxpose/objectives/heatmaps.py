@@ -1,6 +1,7 @@
 """One heatmap a keypoint for one person a canvas: stacked hourglasses and the like."""
 
 import dataclasses
+import math
 from typing import Literal
 
 import jax
@@ -9,12 +10,19 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxpose import geometry
-from jaxpose.objectives import heatmap_accuracy, heatmap_decoding, heatmap_drawing
+from jaxpose.objectives import (
+    heatmap_accuracy,
+    heatmap_decoding,
+    heatmap_drawing,
+    heatmap_grid,
+)
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Batch, Metrics, Poses
 
 WEIGHTINGS = ("visible", "annotated", "none")
 MEANS = ("all", "counted")
+# Cells. A peak of no width is 0 / 0 at its own centre; this one is a single cell.
+_NARROWEST = 1e-3
 
 
 @jax.tree_util.register_dataclass
@@ -48,7 +56,8 @@ class Heatmaps:
     Attributes:
         size: (height, width) of the canvas in pixels; multiples of the stride.
         stride: pixels of the canvas in a cell, along each axis.
-        sigma: width of the peaks in cells, or a schedule of it over steps.
+        sigma: width of the peaks in cells, or a schedule of it over steps, which may end
+            at 0: nothing narrower than 0.001 is drawn.
         kernel: shape of the peaks: `heatmap_drawing.gaussian` or `cauchy`, or
             `cauchy_density` for PyTorch-Pose's Cauchy, whose height is 1 / sigma^2.
         window: where peaks are cut off: `heatmap_drawing.smooth` nowhere, `patch` as in
@@ -66,7 +75,7 @@ class Heatmaps:
             not, so that a keypoint weighs the same in every batch, as in PyTorch-Pose.
             `counted`: each keypoint has its mean over the cells that count, and the
             loss is the mean of these.
-        factor: of the loss; 1/2 in PyTorch-Pose, 1 in hgpose.
+        factor: of the loss, positive; 1/2 in PyTorch-Pose, 1 in hgpose.
         weighted: multiply the squared error of an example by its weight.
         masked: leave out cells of which more than half lies where the batch's mask is 0.
             Off, because for one person the truth is known in crowds and outside the
@@ -103,41 +112,29 @@ class Heatmaps:
     )
 
     def __post_init__(self) -> None:
-        if self.stride < 1 or any(side % self.stride for side in self.size):
-            raise ValueError(
-                f"a canvas of {self.size} does not divide into cells of stride="
-                f"{self.stride}; make both sides multiples of it"
-            )
-        if not callable(self.sigma) and not self.sigma > 0:
-            raise ValueError(f"sigma={self.sigma} must be a positive number of cells")
+        heatmap_grid.check_canvas(self.size, self.stride)
+        if not callable(self.sigma):
+            heatmap_grid.check_sigma(self.sigma)
         if self.weighting not in WEIGHTINGS:
             raise ValueError(f"weighting={self.weighting!r} is not one of {WEIGHTINGS}")
         if self.mean not in MEANS:
             raise ValueError(f"mean={self.mean!r} is not one of {MEANS}")
         if self.hardest < 0:
             raise ValueError(f"hardest={self.hardest} must be 0 for all, or more")
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """(height, width) in cells."""
-        return self.size[0] // self.stride, self.size[1] // self.stride
+        if not 0 < self.factor < math.inf:
+            raise ValueError(f"factor={self.factor} must be positive, such as 0.5")
 
     def targets(self, batch: Batch, step: Int[Array, ""]) -> Targets:
         """Raises: ValueError for canvases of another size, or with several people."""
-        if batch.image.shape[1:3] != self.size or batch.keypoints.shape[1] != 1:
-            raise ValueError(
-                f"a canvas of {batch.image.shape[1:3]} with {batch.keypoints.shape[1]} "
-                f"people; this objective takes one person on a canvas of {self.size}: "
-                "give data and objective the same size"
-            )
+        heatmap_grid.check_batch(batch, self.size)
         there = (batch.visibility[:, 0] > 0) & ~self._left_out(batch)
         # Unlabeled coordinates may be anything, even infinite.
         keypoints = jnp.where(there[..., None], batch.keypoints[:, 0], 0)
         sigma = self.sigma(step) if callable(self.sigma) else self.sigma
         maps, reached = heatmap_drawing.draw(
             self._centers(keypoints),
-            jnp.asarray(sigma, keypoints.dtype),
-            size=self.grid,
+            jnp.maximum(jnp.asarray(sigma, keypoints.dtype), _NARROWEST),
+            size=heatmap_grid.cells(self.size, self.stride),
             kernel=self.kernel,
             window=self.window,
         )
@@ -181,14 +178,7 @@ class Heatmaps:
 
         Points are not cut to whole numbers. The score of a person is the mean.
         """
-        maps = self.heatmaps(outputs)
-        points = (self.decoder(maps) + 0.5) * self.stride - 0.5
-        scores = maps.max(axis=(1, 2))
-        return Poses(
-            keypoints=points[:, None],
-            scores=scores[:, None],
-            person_scores=scores.mean(axis=1, keepdims=True),
-        )
+        return heatmap_grid.poses(self.heatmaps(outputs), self.decoder, self.stride)
 
     def heatmaps(self, outputs: Float[Array, "s b h w k"]) -> Float[Array, "b h w k"]:
         """Those of the last stack."""
@@ -204,18 +194,13 @@ class Heatmaps:
 
         Raises: ValueError if the skeleton has another number of keypoints.
         """
-        if outputs.shape[-1] != len(skeleton.flip):
-            raise ValueError(
-                f"outputs of shape {outputs.shape} have {outputs.shape[-1]} maps, the "
-                f"skeleton {skeleton.name} has {len(skeleton.flip)} keypoints; give the "
-                "skeleton of the network"
-            )
-        return outputs[:, :, :, ::-1][..., jnp.array(skeleton.flip)]
+        return heatmap_grid.flip(outputs, skeleton)
 
     def _centers(self, keypoints: Float[Array, "b k 2"]) -> Float[Array, "b k 2"]:
         """Pixels to cells."""
-        position = (keypoints + 0.5) / self.stride
-        return jnp.trunc(position) if self.quantize_targets else position - 0.5
+        if self.quantize_targets:
+            return jnp.trunc((keypoints + 0.5) / self.stride)
+        return heatmap_grid.to_cells(keypoints, self.stride)
 
     def _left_out(self, batch: Batch) -> Bool[Array, "b k"]:
         if not self.above_is_missing:
@@ -233,19 +218,14 @@ class Heatmaps:
         return reached & (visibility >= (2 if self.weighting == "visible" else 1))
 
     def _cells(self, mask: Array) -> Bool[Array, "b h w"]:
-        (h, w), stride = self.grid, self.stride
+        (h, w), stride = heatmap_grid.cells(self.size, self.stride), self.stride
         if not self.masked:
             return jnp.ones((len(mask), h, w), bool)
         blocks = mask.astype(jnp.float32).reshape(-1, h, stride, w, stride)
         return blocks.mean(axis=(2, 4)) >= 0.5
 
     def _check(self, outputs: Float[Array, "s b h w k"], targets: Targets) -> None:
-        if outputs.ndim != 5 or outputs.shape[1:] != targets.maps.shape:
-            raise ValueError(
-                f"outputs of shape {outputs.shape} for targets of "
-                f"{targets.maps.shape}; they must be (stacks, batch, height, width, "
-                "keypoints) in cells: check the network's keypoints and stride"
-            )
+        heatmap_grid.check_outputs(outputs, targets.maps)
         if self.hardest > outputs.shape[-1]:
             raise ValueError(
                 f"hardest={self.hardest} of {outputs.shape[-1]} keypoints; take fewer, "

@@ -10,7 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxpose.objectives import heatmap_accuracy, heatmap_decoding, heatmap_drawing
+from jaxpose.objectives import (
+    heatmap_accuracy,
+    heatmap_decoding,
+    heatmap_drawing,
+    heatmap_grid,
+)
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Batch, Metrics, Poses
 
@@ -65,30 +70,19 @@ class SoftmaxHeatmaps:
     )
 
     def __post_init__(self) -> None:
-        if self.stride < 1 or any(side % self.stride for side in self.size):
-            raise ValueError(
-                f"a canvas of {self.size} does not divide into cells of stride="
-                f"{self.stride}; make both sides multiples of it"
-            )
-        if not self.sigma > 0:
-            raise ValueError(f"sigma={self.sigma} must be a positive number of cells")
+        heatmap_grid.check_canvas(self.size, self.stride)
+        heatmap_grid.check_sigma(self.sigma)
 
     def targets(self, batch: Batch, step: Int[Array, ""]) -> Targets:
         """Raises: ValueError for canvases of another size, or with several people."""
-        if batch.image.shape[1:3] != self.size or batch.keypoints.shape[1] != 1:
-            raise ValueError(
-                f"a canvas of {batch.image.shape[1:3]} with {batch.keypoints.shape[1]} "
-                f"people; this objective takes one person on a canvas of {self.size}: "
-                "give data and objective the same size"
-            )
+        heatmap_grid.check_batch(batch, self.size)
         labeled = batch.visibility[:, 0] > 0
         # Unlabeled coordinates may be anything, even infinite.
         keypoints = jnp.where(labeled[..., None], batch.keypoints[:, 0], 0)
-        height, width = self.size
         maps, reached = heatmap_drawing.draw(
-            (keypoints + 0.5) / self.stride - 0.5,
+            heatmap_grid.to_cells(keypoints, self.stride),
             jnp.asarray(self.sigma, keypoints.dtype),
-            size=(height // self.stride, width // self.stride),
+            size=heatmap_grid.cells(self.size, self.stride),
             kernel=heatmap_drawing.gaussian,
             window=heatmap_drawing.smooth,
         )
@@ -108,12 +102,7 @@ class SoftmaxHeatmaps:
 
         Raises: ValueError if outputs and targets differ in shape.
         """
-        if outputs.ndim != 5 or outputs.shape[1:] != targets.chance.shape:
-            raise ValueError(
-                f"outputs of shape {outputs.shape} for targets of "
-                f"{targets.chance.shape}; they must be (stacks, batch, height, width, "
-                "keypoints) in cells: check the network's keypoints and stride"
-            )
+        heatmap_grid.check_outputs(outputs, targets.chance)
         wanted = jax.scipy.special.xlogy(targets.chance, targets.chance)
         missed = wanted - targets.chance * _log_softmax(outputs)
         divergence = missed.sum(axis=(2, 3)) * targets.weight[:, None]
@@ -127,14 +116,7 @@ class SoftmaxHeatmaps:
 
         The score of a person is the mean.
         """
-        chance = self.heatmaps(outputs)
-        points = (self.decoder(chance) + 0.5) * self.stride - 0.5
-        scores = chance.max(axis=(1, 2))
-        return Poses(
-            keypoints=points[:, None],
-            scores=scores[:, None],
-            person_scores=scores.mean(axis=1, keepdims=True),
-        )
+        return heatmap_grid.poses(self.heatmaps(outputs), self.decoder, self.stride)
 
     def heatmaps(self, outputs: Float[Array, "s b h w k"]) -> Float[Array, "b h w k"]:
         """The chance of each cell, of the last stack; every map sums to 1."""
@@ -146,8 +128,11 @@ class SoftmaxHeatmaps:
     def flip(
         self, outputs: Float[Array, "s b h w k"], skeleton: Skeleton
     ) -> Float[Array, "s b h w k"]:
-        """Exact, without a shift: the canvas and its grid of cells mirror alike."""
-        return outputs[:, :, :, ::-1][..., jnp.array(skeleton.flip)]
+        """Exact, without a shift: the canvas and its grid of cells mirror alike.
+
+        Raises: ValueError if the skeleton has another number of keypoints.
+        """
+        return heatmap_grid.flip(outputs, skeleton)
 
 
 def _log_softmax(outputs: Float[Array, "*s b h w k"]) -> Float[Array, "*s b h w k"]:

@@ -40,6 +40,8 @@ _POSE_RESNET = (
 class Hourglass:
     """Puts published weights into a fresh `StackedHourglass`.
 
+    Its `mean` has to be that of the data set on which they were trained.
+
     Attributes:
         path: a checkpoint of PyTorch-Pose such as `model_best.pth.tar`; empty leaves
             the network as it is.
@@ -62,6 +64,11 @@ class Hourglass:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PoseResNet:
     """Puts published weights into a fresh `PoseResNet`.
+
+    The file does not tell what its images looked like; the trunk has to be told. Simple
+    Baselines normalizes by ImageNet, as the trunk does by itself. PyTorch-Pose subtracts
+    the mean of its data set and divides by nothing: its checkpoints want a trunk with
+    `mean` such as `models.hourglass.MPII_MEAN`, and `std` (1.0, 1.0, 1.0).
 
     Attributes:
         path: a checkpoint of PyTorch-Pose, or `pose_resnet_50_256x256.pth.tar` and the

@@ -15,7 +15,7 @@ from flax import linen as nn
 from mixtures import BOTH, SIZE
 from ml_collections import ConfigDict
 
-from jaxpose import augment, config, data, devices, evaluate, train
+from jaxpose import augment, config, data, devices, evaluate, programs, train
 from jaxpose.config import spec
 from jaxpose.learners import optimizers, supervised
 from jaxpose.metrics import coco as coco_metrics
@@ -136,11 +136,11 @@ def test_absent_joints_reach_neither_loss_nor_step(root, learner):
     assert absent[:2, 0, :5].all() and absent[2:, 0, 17:].all()
     mesh = devices.mesh(jax.devices()[:1])
     changes = augment.Augment(skeleton=BOTH, flip=0.5, scale=0.1, rotation=20.0)
-    step = train.train_step(learner, changes, 0, mesh)
+    step = programs.train_step(learner, changes, 0, mesh)
 
     def after(batch):
         state = jax.device_put(
-            train.init_state(learner, batch, 0), devices.replicated(mesh)
+            programs.init_state(learner, batch, 0), devices.replicated(mesh)
         )
         state, metrics = step(state, devices.put_batch(batch, mesh))
         return jax.device_get((state.pose.params, metrics["loss"]))

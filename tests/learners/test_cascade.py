@@ -153,7 +153,7 @@ def wrong_batch(n, seed):
     arm = np.stack([np.cos(angle), np.sin(angle)], -1)
     truth[:, 0] = (24, 20) + generator.uniform(-3, 3, (n, 2))
     truth[:, 1] = truth[:, 0] + size[:, None] * arm
-    truth[:, 2] = truth[:, 0] + generator.uniform(-8, 8, (n, 2))
+    truth[:, 2] = truth[:, 0] + generator.uniform(-4, 4, (n, 2))
     noise = generator.normal(MEAN, SPREAD, (n, 3, 2))
     found = truth + size[:, None, None] * noise
     image = np.zeros((n, *SIZE, 3), np.float32)
@@ -194,7 +194,8 @@ def test_errors_of_the_stage_before_are_measured():
         assert metrics["stage"] == 2
         shifts.append(shift)
         labels.append(labeled)
-        ratios.append(np.log(torso(found) / size))
+        extent = np.linalg.norm(found.max(1) - found.min(1), axis=-1)
+        ratios.append(np.log(np.maximum(torso(found), extent / 3) / size))
     shift, labeled = np.concatenate(shifts), np.concatenate(labels)
     ratio = np.concatenate(ratios)
     (errors,) = state.errors
@@ -209,9 +210,9 @@ def test_errors_of_the_stage_before_are_measured():
         # Of 1600 and more: four standard errors of a mean and of a deviation.
         assert (np.abs(mean - MEAN[k]) < 4 * SPREAD[k] / 40).all()
         assert (np.abs(spread - SPREAD[k]) < 4 * SPREAD[k] / 56).all()
-    # Where the estimated torso shrinks under a fifth of the extent, another rule holds.
-    close = np.abs(moments.mean(errors.size) - ratio.mean())
-    assert close < 0.02
+    # Colours of 0.5 in float32 are positions known to some 1e-5 pixels of 8 and more.
+    np.testing.assert_allclose(moments.mean(errors.size), ratio.mean(), atol=1e-4)
+    np.testing.assert_allclose(moments.spread(errors.size), ratio.std(), atol=1e-4)
 
 
 def test_simulated_estimates_are_as_wrong_as_measured_ones():
@@ -314,13 +315,14 @@ PHASES = ((0, None),) * 2 + ((None, 0),) + ((1, None),) * 2 + ((None, 1),)
 PHASES += ((2, None),) * 3
 
 
+def batch_of(number):
+    noise = batches.random_batch(16, SIZE, seed=number, dtype=np.float32).image
+    return dataclasses.replace(wrong_batch(16, number)[0], image=noise)
+
+
 def run(count, start=None):
     """States after each step on this many devices."""
     subject, mesh = networks(), devices.mesh(jax.devices()[:count])
-
-    def batch_of(number):
-        noise = batches.random_batch(16, SIZE, seed=number, dtype=np.float32).image
-        return dataclasses.replace(wrong_batch(16, number)[0], image=noise)
 
     def step(state, batch):
         return subject.train_step(state, batch, jax.random.fold_in(KEY, state.step))
@@ -360,6 +362,24 @@ def test_only_what_has_its_turn_moves(eight):
             moved = not same(before.errors[number], after.errors[number])
             assert moved == (number == measured), (int(before.step), number)
         assert after.step == before.step + 1
+
+
+def test_a_program_of_one_phase_is_the_whole_program(eight):
+    """What the loop compiles for each phase, against the branches of one program."""
+    states, losses = eight
+    subject = networks()
+    assert [subject.phase(n) for n in range(12)] == [0, 0, 1, 2, 2, 3, *[4] * 6]
+    for step in (1, 2, 4, 5, 8):
+        alone = jax.jit(subject.only(subject.phase(step)).train_step)
+        key = jax.random.fold_in(KEY, step)
+        found, metrics = alone(states[step], batch_of(step), key)
+        np.testing.assert_allclose(metrics["loss"], losses[step], rtol=1e-4)
+        assert metrics["stage"] == (1, 1, 2, 2, 2, 3, 3, 3, 3)[step]
+        jax.tree.map(
+            lambda x, y: np.testing.assert_allclose(x, y, atol=2e-5, rtol=1e-5),
+            found,
+            states[step + 1],
+        )
 
 
 def test_one_device_is_eight(eight):

@@ -127,3 +127,20 @@ def test_bfloat16_computes_and_float32_stays(kernel):
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
     full = convolution.Conv(8, kernel).apply(variables, x)
     np.testing.assert_allclose(out.astype(jnp.float32), full, atol=0.03)
+
+
+def test_a_transposed_convolution_has_no_start_of_its_own():
+    """PyTorch's counts outputs, unlike `torch_uniform`."""
+    with pytest.raises(TypeError, match="kernel_init"):
+        convolution.Deconv(64)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "int8"])
+def test_other_dtypes_are_refused(dtype):
+    start = convolution.he_normal
+    for layer in (
+        convolution.Conv(4, dtype=dtype),
+        convolution.Deconv(4, start, dtype=dtype),
+    ):
+        with pytest.raises(ValueError, match=f"dtype='{dtype}' must be one of bfloat"):
+            layer.init(jax.random.key(0), jnp.zeros((1, 4, 4, 3)))

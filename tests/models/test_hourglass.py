@@ -1,6 +1,7 @@
 """The stacked hourglass as PyTorch-Pose's and hgpose's compute it, and its fields."""
 
 import functools
+import pathlib
 import re
 
 import jax
@@ -12,9 +13,12 @@ import random_variables
 import recorded
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxpose import config as configs
+from jaxpose.learners import optimizers
 from jaxpose.models import batch_norm, group_norm, hourglass
 from jaxpose.weights import pytorch_pose
 
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 NORMS = {"hg": batch_norm.BatchNorm, "hg_gn": group_norm.GroupNorm}
 IMAGE = jnp.array(np.random.default_rng(3).uniform(size=(2, 16, 24, 3)), jnp.float32)
 SMALL = functools.partial(
@@ -40,11 +44,6 @@ def count(tree):
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def rmsprop(gradient):
-    """PyTorch's first step: its average of squares starts at 0 and keeps 0.99."""
-    return -2.5e-4 * gradient / (np.sqrt(0.01) * np.abs(gradient) + 1e-8)
-
-
 @pytest.fixture(scope="module", params=NORMS)
 def case(request, reference):
     arch = request.param
@@ -53,31 +52,27 @@ def case(request, reference):
     state = published_networks.filled(shapes)
     variables = pytorch_pose.hourglass(lambda: state, shapes_of(original(arch)))
     run = recorded.run(
-        record, lambda dtype: original(arch, dtype=dtype), variables, rmsprop
+        record,
+        lambda dtype: original(arch, dtype=dtype),
+        variables,
+        optimizers.rmsprop(learning_rate=2.5e-4),
     )
-    return arch, record, shapes, run
+    return record, shapes, run
 
 
-def test_forward_and_loss_are_the_recorded_ones(case):
-    _, record, _, run = case
-    recorded.assert_as_recorded(run, record)
+def test_forward_and_losses_are_the_recorded_ones(case):
+    record, _, run = case
+    recorded.assert_forward(run, record)
 
 
 def test_gradients_and_running_statistics_are_the_recorded_ones(case):
-    arch, record, shapes, run = case
-    tree = {"params": run.gradients}
-    if arch == "hg":
-        tree["batch_stats"] = run.batch_stats
-    found = recorded.by_published_name(pytorch_pose.hourglass, shapes, tree)
-    stats = {name: found.pop(name) for name in list(found) if ".running" in name}
-    recorded.assert_norms(found, record["param_names"], record["grad_l2"], 1e-7)
-    recorded.assert_norms(stats, record["bn_names"], record["bn_l2_after"], 1e-9)
+    record, shapes, run = case
+    recorded.assert_gradients(run, record, pytorch_pose.hourglass, shapes)
 
 
-def test_the_loss_after_a_step_is_the_recorded_one(case):
-    _, record, _, run = case
-    # Steps of biases before a normalization are rounding noise, in float64 too.
-    np.testing.assert_allclose(run.loss_after, record["train_loss_2nd_forward"], 1e-6)
+def test_what_a_step_leaves_is_the_recorded(case):
+    record, shapes, run = case
+    recorded.assert_step(run, record, pytorch_pose.hourglass, shapes)
 
 
 def test_hgpose_differs_in_its_stem_alone(reference):
@@ -138,6 +133,19 @@ def test_the_mean_goes_from_each_channel(small):
     maps = evaluate(SMALL(mean=mean), small)
     shifted = evaluate(SMALL(mean=(0.0, 0.0, 0.0)), small, IMAGE - jnp.array(mean))
     np.testing.assert_allclose(maps, shifted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "mean"),
+    [
+        ("hourglass_mpii", (0.4404428, 0.4440267, 0.4326828)),
+        ("hourglass_lsp", (0.4442081, 0.4302157, 0.4039498)),
+        ("hourglass_coco", (0.4566077, 0.4368823, 0.4061418)),
+    ],
+)
+def test_the_mean_is_that_of_the_data_set(name, mean):
+    """Stored in PyTorch-Pose's repository: specs/hourglass.md, section 2.1."""
+    assert configs.load(str(CONFIGS / f"{name}.py")).learner.model.mean == mean
 
 
 def descend(model, variables, image):
@@ -230,7 +238,7 @@ def test_odd_sizes_are_refused(size):
 
 def test_an_hourglass_without_stacks_is_refused():
     with pytest.raises(ValueError, match="stacks=0 must be 1 or more"):
-        SMALL(stacks=0).init(jax.random.key(0), IMAGE, train=False)
+        SMALL(stacks=0)
 
 
 def test_halves_are_maxima_and_doubles_are_copies():

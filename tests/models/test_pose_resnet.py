@@ -10,14 +10,15 @@ import published_networks
 import pytest
 import recorded
 
-from jaxpose.models import imagenet, pose_resnet, resnet
+from jaxpose.learners import optimizers
+from jaxpose.models import pose_resnet, resnet
 from jaxpose.weights import pytorch_pose
 
 IMAGE = jax.ShapeDtypeStruct((2, 64, 64, 3), jnp.float32)
 
 
-def model_of(layers=50, dtype="float32"):
-    trunk = resnet.resnet(layers=layers, dtype=dtype)
+def model_of(layers=50, **fields):
+    trunk = resnet.resnet(layers=layers, **fields)
     return pose_resnet.PoseResNet(num_keypoints=16, trunk=trunk)
 
 
@@ -25,11 +26,6 @@ def shapes_of(model):
     return jax.eval_shape(
         lambda x: model.init(jax.random.key(0), x, train=False), IMAGE
     )
-
-
-def adam(gradient):
-    """The first step."""
-    return -1e-3 * gradient / (np.abs(gradient) + 1e-8)
 
 
 @pytest.fixture(scope="module")
@@ -40,32 +36,27 @@ def case(reference):
     variables = pytorch_pose.pose_resnet(lambda: state, shapes_of(model_of()))
     run = recorded.run(
         record,
-        lambda dtype: model_of(dtype=dtype),
+        # The record's input is normalized, PyTorch-Pose's way.
+        lambda dtype: model_of(mean=(0.0,) * 3, std=(1.0,) * 3, dtype=dtype),
         variables,
-        adam,
-        # The record's input is normalized; this network normalizes its input itself.
-        to_image=lambda x: x.astype(np.float64) * imagenet.STD + imagenet.MEAN,
+        optimizers.adamw(learning_rate=1e-3, weight_decay=0.0),
     )
     return record, shapes, run
 
 
-def test_forward_and_loss_are_the_recorded_ones(case):
+def test_forward_and_losses_are_the_recorded_ones(case):
     record, _, run = case
-    recorded.assert_as_recorded(run, record)
+    recorded.assert_forward(run, record)
 
 
 def test_gradients_and_running_statistics_are_the_recorded_ones(case):
     record, shapes, run = case
-    tree = {"params": run.gradients, "batch_stats": run.batch_stats}
-    found = recorded.by_published_name(pytorch_pose.pose_resnet, shapes, tree)
-    stats = {name: found.pop(name) for name in list(found) if ".running" in name}
-    recorded.assert_norms(found, record["param_names"], record["grad_l2"], 1e-7)
-    recorded.assert_norms(stats, record["bn_names"], record["bn_l2_after"], 1e-9)
+    recorded.assert_gradients(run, record, pytorch_pose.pose_resnet, shapes)
 
 
-def test_the_loss_after_a_step_is_the_recorded_one(case):
-    record, _, run = case
-    np.testing.assert_allclose(run.loss_after, record["train_loss_2nd_forward"], 1e-6)
+def test_what_a_step_leaves_is_the_recorded(case):
+    record, shapes, run = case
+    recorded.assert_step(run, record, pytorch_pose.pose_resnet, shapes)
 
 
 @pytest.mark.parametrize(

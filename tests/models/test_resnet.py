@@ -85,3 +85,19 @@ def test_refusals():
     uneven = resnet.ResNet(blocks=(1, 1), bottleneck=False, features=(8,))
     with pytest.raises(ValueError, match=r"blocks=\(1, 1\) and features=\(8,\) must"):
         shapes_of(uneven)
+
+
+def test_mean_and_std_are_taken_out_of_the_image():
+    """ImageNet's unless told otherwise; the numbers are torchvision's."""
+    fields = {"blocks": (1,), "bottleneck": False, "features": (8,)}
+    image = jnp.array(np.random.default_rng(0).uniform(size=(1, 8, 8, 3)), jnp.float32)
+    usual = resnet.ResNet(**fields)
+    plain = resnet.ResNet(**fields, mean=(0.0,) * 3, std=(1.0,) * 3)
+    variables = usual.init(jax.random.key(0), image, train=False)
+    by_hand = (np.array(image) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    found = usual.apply(variables, image, train=False)
+    expected = plain.apply(variables, jnp.array(by_hand, jnp.float32), train=False)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    assert np.abs(plain.apply(variables, image, train=False) - found).max() > 0.1
+    named = resnet.resnet(layers=18, mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 3.0))
+    assert (named.mean, named.std) == ((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))

@@ -145,6 +145,14 @@ def test_soft_is_a_slow_loop(radius, sharpness):
         np.testing.assert_allclose(points[b, k], mean / total, rtol=1e-4)
 
 
+@pytest.mark.parametrize("height", [1e-2, 1e2])
+def test_a_sharp_soft_argmax_does_not_mind_the_height_of_a_map(height):
+    """The 20th power of 100 is beyond float32, that of 0.01 is 0."""
+    maps = peaks(scattered([7, 7], [24, 16]), 2.0)
+    decoder = jax.jit(heatmap_decoding.Soft(sharpness=20.0))
+    np.testing.assert_allclose(decoder(height * maps), decoder(maps), atol=1e-3)
+
+
 @pytest.mark.parametrize("sigma", [1.0, 2.0])
 def test_gaussians_are_found_between_cells(sigma):
     """3 sigma and a cell from the border; errors in cells."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from pytorch_pose_crops import person_to_canvas
 
 from jaxpose import geometry
 from jaxpose.objectives import heatmap_decoding, heatmap_drawing, heatmaps
@@ -30,21 +31,6 @@ def targets_of(objective, batch):
 
 def decoded(objective, outputs):
     return jax.jit(objective.decode)(outputs)
-
-
-def person_to_canvas(center, scale, turn, side=256):
-    """PyTorch-Pose's map from the photograph to a canvas, positions from its corner."""
-    height = 200 * scale
-    forward = np.eye(3)
-    forward[:2] = geometry.stretch(
-        np.array([*(center - height / 2), *(center + height / 2)]), (side, side)
-    )
-    # Between corners, not between the middles of the outermost pixels.
-    forward[:2, 2] += 0.5
-    cos, sin = np.cos(np.deg2rad(-turn)), np.sin(np.deg2rad(-turn))
-    middle = np.array([[1, 0, side / 2], [0, 1, side / 2], [0, 0, 1]])
-    rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-    return (middle @ rotation @ np.linalg.inv(middle) @ forward)[:2]
 
 
 def original_batch(record, dtype):
@@ -161,6 +147,39 @@ def test_sigma_follows_its_schedule():
         np.testing.assert_allclose(
             targets(batch, jnp.array(step)).maps, fixed.maps, rtol=1e-5, atol=1e-30
         )
+
+
+@pytest.mark.parametrize("quantize", [True, False])
+def test_a_sigma_that_ends_at_0_draws_single_cells(quantize):
+    """On the middle of a cell, at pixel (9.5, 13.5), the exponent is 0 / 0."""
+    batch = dataclasses.replace(
+        batches.random_batch(1, SIZE, k=1),
+        keypoints=jnp.array([[[[9.5, 13.5]]]]),
+        visibility=jnp.array([[[2]]]),
+    )
+    schedule = optax.piecewise_constant_schedule(1.0, {9: 0.0})
+    objective = heatmaps.Heatmaps(size=SIZE, sigma=schedule, quantize_targets=quantize)
+    maps = np.array(jax.jit(objective.targets)(batch, jnp.array(10)).maps)
+    expected = np.zeros((1, *GRID, 1))
+    expected[0, 3, 2, 0] = 1
+    np.testing.assert_array_equal(maps, expected)
+
+
+def test_what_is_above_the_photograph_counts_at_any_sigma():
+    """Its empty map is one of the original's; no peak decides about it."""
+    batch = batches.random_batch(1, SIZE, k=1)
+    above = geometry.apply(
+        geometry.invert(np.array(batch.to_source[0])), np.array([[40.0, -5.0]])
+    )
+    batch = dataclasses.replace(
+        batch, keypoints=jnp.array(above[None, None]), visibility=jnp.array([[[2]]])
+    )
+    for sigma in (0.1, 1.0):
+        objective = heatmaps.Heatmaps(size=SIZE, sigma=sigma, above_is_missing=True)
+        targets = targets_of(objective, batch)
+        assert targets.counted.all()
+        assert not targets.drawn.any()
+        assert not targets.maps.any()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])

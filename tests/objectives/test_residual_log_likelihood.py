@@ -5,6 +5,7 @@ import dataclasses
 import batches
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import optax
 import pytest
@@ -237,12 +238,14 @@ def test_flip_is_the_encoding_of_the_mirrored_keypoints():
     jax.tree.map(np.testing.assert_array_equal, twice, there)
 
 
-def test_other_canvases_and_other_densities_are_refused():
+def test_other_canvases_and_other_densities_are_refused(monkeypatch):
     assert objective().size == SIZE
     with pytest.raises(ValueError, match=r"\(16, 20\) with 1 people; .* \(16, 21\)"):
         wrong = coordinates.Coordinates(size=(16, 21))
         residual_log_likelihood.ResidualLogLikelihood(encoding=wrong).targets(
             batches.random_batch(), ZERO
         )
+    # Outside the tests nobody checks the annotation.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match="assumed='cauchy' is not one of"):
         objective("cauchy")

@@ -84,9 +84,9 @@ def test_one_device_is_eight_and_the_mirror_leaves_the_flow_alone():
 
 
 @pytest.fixture
-def fields(lspet):
+def fields(lspet, monkeypatch):
     # A fresh state is made from the host's arrays, which signatures of models forbid.
-    jaxtyping.config.update("jaxtyping_disable", True)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     made = ConfigDict(people.fields(lspet[0]))
     objective = spec(
         residual_log_likelihood.ResidualLogLikelihood,
@@ -97,8 +97,7 @@ def fields(lspet):
     made.learner.optimizer = spec(
         optimizers.adamw, learning_rate=3e-3, weight_decay=0.0
     )
-    yield made
-    jaxtyping.config.update("jaxtyping_disable", False)
+    return made
 
 
 def test_a_run_trains_evaluates_and_saves(fields, tmp_path):

@@ -130,6 +130,7 @@ def test_flip_is_the_encoding_of_the_mirrored_keypoints(batch):
     [
         ({"stride": 3}, "does not divide into cells of stride=3"),
         ({"sigma": 0.0}, "sigma=0.0 must be a positive number"),
+        ({"sigma": np.inf}, "sigma=inf must be a positive number"),
     ],
 )
 def test_what_cannot_be_is_refused(fields, message):
@@ -140,6 +141,11 @@ def test_what_cannot_be_is_refused(fields, message):
 def test_a_canvas_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"takes one person on a canvas of \(64, 80\)"):
         objective().targets(batches.random_batch(2, (64, 64)), jnp.array(0))
+
+
+def test_a_skeleton_of_another_network_is_refused():
+    with pytest.raises(ValueError, match="4 maps, the skeleton trio has 3"):
+        objective().flip(jnp.zeros((1, 2, *GRID, 4)), batches.TRIO)
 
 
 def test_maps_of_another_shape_are_refused(batch):

@@ -1,5 +1,7 @@
 """Published checkpoints into networks of full size; their values: tests/models."""
 
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,10 +9,12 @@ import published_networks
 import pytest
 import torch_bytes
 
+from jaxpose import config as configs
 from jaxpose.models import group_norm, hourglass, pose_resnet, resnet
 from jaxpose.weights import pytorch_pose
 from jaxpose.weights import resnet as resnet_weights
 
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 IMAGE = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
 
 
@@ -113,6 +117,16 @@ def test_an_hourglass_from_a_file(write):
     expected = pytorch_pose.hourglass(lambda: state, fresh)
     jax.tree.map(np.testing.assert_array_equal, found, expected)
     assert pytorch_pose.Hourglass()(fresh) is fresh
+
+
+@pytest.mark.parametrize("name", ["hourglass_mpii", "hourglass_lsp_mpii"])
+def test_a_config_takes_the_file_of_an_hourglass(write, name):
+    config = configs.load(str(CONFIGS / f"{name}.py"))
+    config.learner.pretrained.path = write(ones(published_networks.hourglass(stacks=2)))
+    learner = configs.build(config.learner)
+    found = jax.tree.leaves(learner.pretrained(shapes_of(learner.model)))
+    assert len(found) == len(jax.tree.leaves(shapes_of(learner.model)))
+    assert all(np.all(leaf == 1) for leaf in found)
 
 
 def test_a_pose_resnet_and_a_trunk_from_files(write):

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxpose import atomic, devices, evaluate, train
+from jaxpose import atomic, devices, evaluate, programs
 from jaxpose import data as datas
 from jaxpose.apps.overfit import exam as exams
 from jaxpose.apps.overfit import examples, free_outputs, training, verdict
@@ -101,7 +101,7 @@ def _ask_objective(
 ) -> tuple[Goal, bool]:
     """What is left of the goal, and whether the objective can say what it asks for."""
     batch = training.as_it_is(batch)
-    state = train.abstract_state(learner, batch, devices.mesh())
+    state = programs.abstract_state(learner, batch, devices.mesh())
     shapes = jax.eval_shape(learner.outputs, state, batch.image)
     count = sum(x.size for x in jax.tree.leaves(network.parameters(state)))
     _say("network", f"{count:,} parameters, outputs {free_outputs.describe(shapes)}")

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PyTree
 from tqdm import tqdm
 
 from jaxpose import augment as augments
-from jaxpose import devices, train
+from jaxpose import devices, programs
 from jaxpose.apps.overfit.exam import Exam
 from jaxpose.apps.overfit.goal import Goal, Reached
 from jaxpose.apps.overfit.motion import motionless, spoilt
@@ -118,10 +118,10 @@ def run(
     rows = np.arange(math.lcm(len(goal.names), mesh.size)) % len(goal.names)
     batch = jax.tree.map(lambda x: np.asarray(x)[rows], batch)
     state = jax.device_put(
-        train.init_state(learner, batch, seed), devices.replicated(mesh)
+        programs.init_state(learner, batch, seed), devices.replicated(mesh)
     )
     before = jax.device_get(network.parameters(state))
-    step = train.train_step(learner, _as_it_is, seed, mesh)
+    step = programs.train_step(learner, _as_it_is, seed, mesh)
     check = _compile_check(learner, goal, exam, mesh)
     everywhere = devices.put_batch(batch, mesh)
     course = Course()
