@@ -124,6 +124,11 @@ class Heatmaps:
         if not 0 < self.factor < math.inf:
             raise ValueError(f"factor={self.factor} must be positive, such as 0.5")
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(height, width) in cells."""
+        return heatmap_grid.cells(self.size, self.stride)
+
     def targets(self, batch: Batch, step: Int[Array, ""]) -> Targets:
         """Raises: ValueError for canvases of another size, or with several people."""
         heatmap_grid.check_batch(batch, self.size)
@@ -134,7 +139,7 @@ class Heatmaps:
         maps, reached = heatmap_drawing.draw(
             self._centers(keypoints),
             jnp.maximum(jnp.asarray(sigma, keypoints.dtype), _NARROWEST),
-            size=heatmap_grid.cells(self.size, self.stride),
+            size=self.grid,
             kernel=self.kernel,
             window=self.window,
         )
@@ -218,7 +223,7 @@ class Heatmaps:
         return reached & (visibility >= (2 if self.weighting == "visible" else 1))
 
     def _cells(self, mask: Array) -> Bool[Array, "b h w"]:
-        (h, w), stride = heatmap_grid.cells(self.size, self.stride), self.stride
+        (h, w), stride = self.grid, self.stride
         if not self.masked:
             return jnp.ones((len(mask), h, w), bool)
         blocks = mask.astype(jnp.float32).reshape(-1, h, stride, w, stride)

@@ -94,7 +94,9 @@ class Course:
         best, right, progress = np.inf, -1, 0
         for number, check in enumerate(self.checks):
             now = int((~check.reached.wrong).sum())
-            if check.loss < best * (1 - PROGRESS) or now > right:
+            # Likelihoods may be below zero; the first check is always progress.
+            enough = not number or best - check.loss > PROGRESS * abs(best)
+            if enough or now > right:
                 best, right, progress = min(best, check.loss), max(right, now), number
         return len(self.checks) - 1 - progress >= PATIENCE
 

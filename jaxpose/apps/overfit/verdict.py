@@ -41,7 +41,8 @@ def _missed(course: Course, goal: Goal) -> list[str]:
 
 
 def does_not_fall(course: Course) -> bool:
-    return course.best() > FLAT * course.losses[0]
+    first = course.losses[0]
+    return first - course.best() < (1 - FLAT) * abs(first)
 
 
 def _not_finite(course: Course) -> str:
@@ -100,12 +101,13 @@ def _modes(course: Course) -> str:
     # The last few steps alone: the loss may be falling fast.
     trained, inferred = float(np.mean(course.losses[-5:])), course.last.loss
     told = f"{trained:.3g} in training mode, {inferred:.3g} in inference mode"
-    if inferred > APART * trained:
+    # Of losses below zero, such as likelihoods, the ratio says nothing.
+    if inferred > APART * trained >= 0:
         return (
             f"the loss is {told}: BatchNorm's running statistics do not follow those of "
             "the batches; lower its momentum, or raise --config.num_steps"
         )
-    if trained > APART * inferred:
+    if trained > APART * inferred >= 0:
         return (
             f"the loss is {told}: dropout, or a term of the loss beside the objective's, "
             "holds it up"

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from goals import goal_of
@@ -87,3 +89,19 @@ def test_metrics_that_are_not_perfect_are_named():
     assert [cause.partition(":")[0] for cause in causes] == [
         "no progress in the last 500 steps"
     ]
+
+
+def test_losses_below_zero_fall_stall_and_are_not_divided():
+    """As of likelihoods: a tenth less is progress, and ratios of modes say nothing."""
+    sinking = course([-1.0, -2.0], inferred=0.0, wrong=misses((0, 1)))
+    assert not verdict.does_not_fall(sinking)
+    level = course([-1.0] * 525, inferred=-1.0, wrong=misses((0, 1)))
+    assert verdict.does_not_fall(level) and level.stalled()
+    goal = goal_of(np.random.default_rng(1).uniform(0, 99, (4, 1, 14, 2)))
+    apart = course([-1.0] * 25 + [-9.0] * 600, inferred=-2.0, wrong=misses((0, 1)))
+    assert "mode" not in "\n".join(verdict.explain([apart], goal))
+    steps = [-1.0, -1.2, -1.5, -2.0]
+    apart.checks = [dataclasses.replace(apart.last, loss=loss) for loss in steps * 6]
+    assert apart.stalled()
+    apart.checks = apart.checks[:4]
+    assert not apart.stalled()
