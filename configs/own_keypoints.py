@@ -23,7 +23,7 @@ from jaxpose.learners import optimizers, supervised
 from jaxpose.metrics import coco as coco_metrics
 from jaxpose.metrics import pck
 from jaxpose.models import pose_resnet, resnet
-from jaxpose.objectives import heatmaps
+from jaxpose.objectives import heatmap_decoding, heatmaps
 from jaxpose.pose_files import coco_skeleton
 from jaxpose.weights import resnet as resnet_weights
 
@@ -40,6 +40,8 @@ def get_config(files: str = "") -> ConfigDict:
 
     config = ConfigDict()
     size = config_dict.FieldReference((192, 192))
+    # Of the peaks, in cells; decoding smooths as wide.
+    sigma = config_dict.FieldReference(2.0)
     config.seed = 0
     config.batch_size = 32
     config.num_steps = 20_000
@@ -81,7 +83,12 @@ def get_config(files: str = "") -> ConfigDict:
             num_keypoints=len(skeleton.keypoints),
             trunk=spec(resnet.resnet, layers=18, dtype="float32"),
         ),
-        objective=spec(heatmaps.Heatmaps, size=size, sigma=2.0, weighting="annotated"),
+        objective=spec(
+            heatmaps.Heatmaps,
+            size=size,
+            sigma=sigma,
+            decoder=spec(heatmap_decoding.Dark, blur=sigma),
+        ),
         optimizer=spec(
             optimizers.adamw,
             learning_rate=spec(

@@ -17,13 +17,15 @@ from jaxpose.config import spec
 from jaxpose.learners import optimizers, supervised
 from jaxpose.metrics import pck
 from jaxpose.models import pose_resnet, resnet
-from jaxpose.objectives import heatmaps
+from jaxpose.objectives import heatmap_decoding, heatmaps
 from jaxpose.skeletons import MPII
 
 
 def get_config() -> ConfigDict:
     config = ConfigDict()
     size = config_dict.FieldReference((96, 96))
+    # Of the peaks, in cells; decoding smooths as wide.
+    sigma = config_dict.FieldReference(1.0)
     config.seed = 0
     config.batch_size = 32
     config.num_steps = 1500
@@ -66,7 +68,12 @@ def get_config() -> ConfigDict:
             ),
             deconvolutions=(64, 64),
         ),
-        objective=spec(heatmaps.Heatmaps, size=size, sigma=1.0),
+        objective=spec(
+            heatmaps.Heatmaps,
+            size=size,
+            sigma=sigma,
+            decoder=spec(heatmap_decoding.Dark, blur=sigma),
+        ),
         optimizer=spec(
             optimizers.adamw,
             learning_rate=spec(
