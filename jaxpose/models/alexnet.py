@@ -4,12 +4,13 @@ Source: Krizhevsky, Sutskever and Hinton 2012 in Caffe's form (normalization bef
 pooling, two groups), with the input and initial values of DeepPose in TensorFlow.
 """
 
-import jax
+from typing import Any
+
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jaxpose.models import local_response
+from jaxpose.models import convolution, local_response
 
 # Of ImageNet's photographs in blue, green, red, 0..255, rounded as in Caffe's settings.
 CAFFE_MEAN = (104.0, 117.0, 123.0)
@@ -53,12 +54,12 @@ class AlexNet(nn.Module):
         x = _scaled(image[..., ::-1], self.scaling).astype(self.dtype)
         x = self._first(x, first)
         x = _pool(local_response.normalize(nn.relu(x)))
-        x = Conv(second, 5, groups=2, bias=0.1, dtype=self.dtype, name="conv2")(x)
+        x = self._conv(second, 5, groups=2, bias=0.1, name="conv2")(x)
         x = _pool(local_response.normalize(nn.relu(x)))
-        x = nn.relu(Conv(third, 3, dtype=self.dtype, name="conv3")(x))
-        x = Conv(fourth, 3, groups=2, bias=0.1, dtype=self.dtype, name="conv4")(x)
+        x = nn.relu(self._conv(third, 3, name="conv3")(x))
+        x = self._conv(fourth, 3, groups=2, bias=0.1, name="conv4")(x)
         x = nn.relu(x)
-        x = Conv(fifth, 3, groups=2, bias=0.1, dtype=self.dtype, name="conv5")(x)
+        x = self._conv(fifth, 3, groups=2, bias=0.1, name="conv5")(x)
         x = _pool(nn.relu(x))
         x = x.reshape(x.shape[0], -1)
         for name in ("fc6", "fc7"):
@@ -73,15 +74,8 @@ class AlexNet(nn.Module):
                 "TensorFlow, or VALID, as in Caffe"
             )
         h, w = x.shape[1:3]
-        conv = Conv(
-            features,
-            11,
-            stride=4,
-            padding=self.first_padding,
-            dtype=self.dtype,
-            name="conv1",
-        )
-        y = conv(x)
+        padding = self.first_padding
+        y = self._conv(features, 11, stride=4, padding=padding, name="conv1")(x)
         if min(y.shape[1:3]) < _SMALLEST_GRID:
             raise ValueError(
                 f"an image of {h} x {w} pixels is {y.shape[1]} x {y.shape[2]} cells after "
@@ -91,6 +85,19 @@ class AlexNet(nn.Module):
             )
         return y
 
+    def _conv(
+        self, features: int, kernel: int, *, bias: float = 0.0, **fields: Any
+    ) -> convolution.Conv:
+        """`bias` is its initial value; kernels are normal, cut at two deviations."""
+        return convolution.Conv(
+            features,
+            kernel,
+            kernel_init=nn.initializers.truncated_normal(0.01),
+            bias_init=nn.initializers.constant(bias),
+            dtype=self.dtype,
+            **fields,
+        )
+
     def _dense(self, x: Float[Array, "b i"], name: str) -> Float[Array, "b n"]:
         return nn.Dense(
             self.hidden,
@@ -99,52 +106,6 @@ class AlexNet(nn.Module):
             dtype=self.dtype,
             name=name,
         )(x)
-
-
-class Conv(nn.Module):
-    """A square convolution in groups of channels.
-
-    Attributes:
-        features: output channels.
-        kernel: side of the window.
-        stride: input cells per output cell.
-        groups: contiguous parts of the input channels; each makes as many outputs.
-        padding: `SAME` or `VALID`, as TensorFlow means them.
-        bias: initial value.
-        dtype: of the computation and its result; parameters stay float32.
-    """
-
-    features: int
-    kernel: int
-    stride: int = 1
-    groups: int = 1
-    padding: str = "SAME"
-    bias: float = 0.0
-    dtype: str = "float32"
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b g v o"]:
-        shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
-        # Normal, cut at two deviations, so that its own deviation is 0.0088.
-        init = nn.initializers.truncated_normal(0.01)
-        kernel = self.param("kernel", init, shape).astype(self.dtype)
-        bias = self.param("bias", nn.initializers.constant(self.bias), shape[-1:])
-        # One convolution a group: the gradient of a grouped one takes seconds on CPU.
-        parts = [
-            jax.lax.conv_general_dilated(
-                inputs,
-                weights,
-                window_strides=(self.stride, self.stride),
-                padding=self.padding,
-                dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            )
-            for inputs, weights in zip(
-                jnp.split(x, self.groups, axis=-1),
-                jnp.split(kernel, self.groups, axis=-1),
-                strict=True,
-            )
-        ]
-        return jnp.concatenate(parts, axis=-1) + bias.astype(self.dtype)
 
 
 def _scaled(image: Float[Array, "b h w 3"], scaling: str) -> Float[Array, "b h w 3"]:

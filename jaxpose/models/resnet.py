@@ -4,7 +4,6 @@ Source: He et al. 2016, table 1, in torchvision's form: the 3 x 3 convolution of
 bottleneck has the stride, not the 1 x 1 before it.
 """
 
-import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -83,7 +82,7 @@ class ResNet(nn.Module):
     ) -> Float[Array, "b g v c"]:
         """Raises: ValueError if the stride does not divide the size of the image."""
         self._check(*image.shape[1:3])
-        x = (image - jnp.array(self.mean)) / jnp.array(self.std)
+        x = imagenet.normalize(image, self.mean, self.std)
         x = _conv(self.features[0], 7, 2, self.dtype, name="stem_conv")(x)
         x = nn.relu(batch_norm.BatchNorm(name="stem_norm")(x, train=train))
         x = nn.max_pool(

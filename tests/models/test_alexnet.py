@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import watching
-from flax import linen as nn
 
 from jaxpose.models import alexnet
 
@@ -63,30 +62,6 @@ def test_a_flat_channel_becomes_zero(level):
     image = jnp.full((1, *SIZE, 3), 255 * np.float32(level))
     flat = jax.jit(alexnet.contrast_normalize)(image)
     np.testing.assert_allclose(flat, 0, atol=1e-6)
-
-
-def test_groups_are_halves_of_the_channels():
-    x = jax.random.normal(jax.random.key(0), (2, 9, 8, 6))
-    ours = alexnet.Conv(10, 5, groups=2)
-    theirs = nn.Conv(10, (5, 5), feature_group_count=2)
-    variables = ours.lazy_init(jax.random.key(1), x)
-    assert variables["params"]["kernel"].shape == (5, 5, 3, 10)
-    split, grouped = jax.jit(lambda v: (ours.apply(v, x), theirs.apply(v, x)))(
-        variables
-    )
-    # 75 products of 0.01 in another order.
-    np.testing.assert_allclose(split, grouped, atol=1e-7)
-
-
-def test_valid_leaves_out_the_padded_border():
-    x = jax.random.normal(jax.random.key(0), (1, *SIZE, 3))
-    same = alexnet.Conv(4, 11, stride=4)
-    variables = same.lazy_init(jax.random.key(1), x)
-    padded = same.apply(variables, x)
-    valid = same.clone(padding="VALID").apply(variables, x)
-    # TensorFlow pads 227 pixels by 4 on each side, which is the stride.
-    assert padded.shape == (1, 57, 57, 4) and valid.shape == (1, 55, 55, 4)
-    np.testing.assert_allclose(valid, padded[:, 1:-1, 1:-1], atol=1e-6)
 
 
 def shapes_of(model, size):

@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from jaxpose.models import convolution
 
 RANDOM = np.random.default_rng(0)
+SMALL = nn.initializers.normal(0.01)
 
 
 def slow(x, kernel, stride):
@@ -144,3 +146,27 @@ def test_other_dtypes_are_refused(dtype):
     ):
         with pytest.raises(ValueError, match=f"dtype='{dtype}' must be one of bfloat"):
             layer.init(jax.random.key(0), jnp.zeros((1, 4, 4, 3)))
+
+
+def test_groups_are_halves_of_the_channels():
+    x = jax.random.normal(jax.random.key(0), (2, 9, 8, 6))
+    ours = convolution.Conv(10, 5, groups=2, kernel_init=SMALL)
+    theirs = nn.Conv(10, (5, 5), feature_group_count=2)
+    variables = ours.lazy_init(jax.random.key(1), x)
+    assert variables["params"]["kernel"].shape == (5, 5, 3, 10)
+    split, grouped = jax.jit(lambda v: (ours.apply(v, x), theirs.apply(v, x)))(
+        variables
+    )
+    # 75 products of 0.01 in another order.
+    np.testing.assert_allclose(split, grouped, atol=1e-7)
+
+
+def test_valid_leaves_out_the_padded_border():
+    x = jax.random.normal(jax.random.key(0), (1, 227, 227, 3))
+    same = convolution.Conv(4, 11, 4, padding="SAME", kernel_init=SMALL)
+    variables = same.lazy_init(jax.random.key(1), x)
+    padded = same.apply(variables, x)
+    valid = same.clone(padding="VALID").apply(variables, x)
+    # TensorFlow pads 227 pixels by 4 on each side, which is the stride.
+    assert padded.shape == (1, 57, 57, 4) and valid.shape == (1, 55, 55, 4)
+    np.testing.assert_allclose(valid, padded[:, 1:-1, 1:-1], atol=1e-6)

@@ -91,6 +91,7 @@ def fresh():
 )
 def test_every_layout_fills_the_trunk(fresh, tmp_path, write, state):
     begun = alexnet_weights.Trunk(path=write(tmp_path, state))(fresh)
+    begun = jax.tree.map(jnp.asarray, begun)
     expected = tensorflow()
     for layer in LAYERS:
         found = begun["params"]["trunk"][layer]
