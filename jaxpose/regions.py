@@ -80,13 +80,28 @@ class PersonBox:
         size: Int[np.ndarray, "m 2"],
         more: More,
     ) -> Float[np.ndarray, "m 4"]:
-        """Raises: ValueError if a person has no labeled keypoint."""
+        """Raises: ValueError if a person has no labeled keypoint, or no box inside."""
         box = geometry.tight_box(keypoints, labeled)
         box = box + self.margin * np.array([-1.0, -1.0, 1.0, 1.0])
         box = geometry.pad_box(box, padding=self.padding, aspect=self.aspect)
-        return (
-            geometry.intersect(box, geometry.whole_image(size)) if self.inside else box
+        return _cut(box, size) if self.inside else box
+
+
+def _cut(
+    box: Float[np.ndarray, "m 4"], size: Int[np.ndarray, "m 2"]
+) -> Float[np.ndarray, "m 4"]:
+    """At the border. Raises: ValueError, naming the first with nothing inside."""
+    cut = geometry.intersect(box, geometry.whole_image(size))
+    outside = np.flatnonzero((cut[:, 2:] <= cut[:, :2]).any(axis=1))
+    if outside.size:
+        first = int(outside[0])
+        raise NoRegionError(
+            first,
+            f"the boxes of {outside.size} people lie outside their photographs, the "
+            f"first number {first}: {box[first].tolist()} of one of {size[first]} "
+            "(height, width); correct the keypoints, or take inside=False",
         )
+    return cut
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

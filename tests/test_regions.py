@@ -40,6 +40,13 @@ def test_inside_cuts_at_the_border_after_everything():
     assert box(region) == [2, 7, 38, 63.5]
 
 
+def test_nobody_wholly_outside_has_a_box_inside():
+    above = KEYPOINTS - np.array([0.0, 80.0])
+    with pytest.raises(regions.NoRegionError, match="1 people lie outside") as found:
+        regions.PersonBox(inside=True)(above, LABELED, SIZE, {})
+    assert found.value.person == 0
+
+
 def test_a_person_without_labels_has_no_box():
     with pytest.raises(ValueError, match="no labeled keypoint"):
         regions.PersonBox()(KEYPOINTS, np.zeros((1, 3), bool), SIZE, {})
