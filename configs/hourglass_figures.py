@@ -3,8 +3,10 @@
     XLA_FLAGS=--xla_force_host_platform_device_count=2 \\
         python main.py --config configs/hourglass_figures.py
 
-Draws 31,000 pictures; the test pictures are those of `quickstart.py`. Not trained to its
-end yet: PCK@0.2 86.0 after 4000 of the 12,000 steps, before the learning rate falls.
+Draws 31,000 pictures; the test pictures are those of `quickstart.py`. PCK@0.2 92.6 after
+12,000 steps (90.5 after 7000), boxes given and hidden keypoints counted. That took 140
+minutes on two cores which other work shared nearly all the time: 49 images/s in the
+median, 84 at best.
 """
 
 from ml_collections import ConfigDict, config_dict
