@@ -18,7 +18,7 @@ says which fields bring back what the original did. Not trained to its end by us
 was at hand.
 
 Source: Toshev and Szegedy 2014; A. Asanakoy's DeepPose in TensorFlow, whose 1,000,000
-steps of 128 people are 11,637 epochs.
+steps of 128 people are 11,636 epochs.
 """
 
 import jax

@@ -92,6 +92,17 @@ def test_shrinking_first_keeps_places_and_blurs(pixel):
     assert ((weight > 0) & (weight < 1)).sum() > 2 * (32 + 64)
 
 
+def test_what_is_shrunk_first_is_not_antialiased():
+    """A picture of noise, which antialiasing would blur to grey."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    box = geometry.whole_image((64, 64))
+    plain, asked = (
+        cut(noise, box, (16, 16), pixel=1.5, antialias=antialias)[0]
+        for antialias in (False, True)
+    )
+    np.testing.assert_array_equal(plain, asked)
+
+
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_reduced_decoding_keeps_places(factor):
     """A bright square stays centred where it is, at every reduction and odd sizes."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxpose import crops
+from jaxpose import crops, regions
 
 SIZE = np.array([480, 640])
 REGION = np.array([100.0, 50.0, 180.0, 250.0])
@@ -80,6 +80,17 @@ def test_a_region_that_is_a_point_stays_where_it_is():
     point = np.array([30.0, 40.0, 30.0, 40.0])
     crop = crops.Crop(extension=(1, 2), shift=0.5)
     np.testing.assert_array_equal(many(crop, 3, point), [point] * 3)
+
+
+@pytest.mark.parametrize("whole_pixels", [False, True])
+def test_a_person_of_one_labeled_keypoint_is_a_pixel_wide(whole_pixels):
+    """And two with the extension: the canvas shows something of whom is hardly known."""
+    keypoints = np.array([[[30.5, 40.5], [999.0, -7.0]]])
+    labeled = np.array([[True, False]])
+    region = regions.PersonBox(padding=1.0)(keypoints, labeled, SIZE[None], {})
+    crop = crops.Crop(extension=(2, 2), whole_pixels=whole_pixels)
+    found = crop(region, SIZE[None], np.full((1, 4), 0.5))
+    np.testing.assert_allclose(found, [[29.5, 39.5, 31.5, 41.5]])
 
 
 def test_a_box_may_be_moved_into_the_photograph():

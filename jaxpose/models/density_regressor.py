@@ -11,9 +11,6 @@ from jaxtyping import Array, Float
 from jaxpose import flows
 from jaxpose.models import regressor
 
-# Hidden layers as PyTorch starts them, so that the bends of the ReLUs are spread out.
-_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform", batch_axis=0)
-
 
 class DensityRegressor(nn.Module):
     """Images, RGB in 0..1, to coordinates with scales, and a flow for their errors.

@@ -35,8 +35,9 @@ class ResidualLogLikelihood:
     summed over both axes: Q is assumed, and pulls the coordinates to the middle of the
     errors and sigma to their size; G is learned by the flow. The paper writes the
     product Q G s with one log sigma, and s the constant that makes it a density. Without
-    s, as in its authors' program, a G that shrinks while sigma grows would cost nothing
-    but for the second log sigma, which therefore stands there too.
+    s nothing would hold sigma but the flow, which can shrink while sigma grows; hence a
+    log sigma for each density here. Its authors' program has both too, but adds log G
+    to the cost of each axis, so twice: there sigma grows, and scores say less.
 
     Attributes:
         encoding: keypoints as normalized coordinates, and back. sigma is below 1 of its

@@ -240,9 +240,22 @@ def test_people_count_alike_however_many_keypoints_are_labeled():
     np.testing.assert_array_equal(gradient, 0)
 
 
-def test_clipped_predictions_end_at_the_border_of_the_canvas():
-    outputs = jnp.array([[(0.7, -0.6), (0.5, 0.0)]])
-    objective = coordinates.Coordinates(size=SIZE, extent=0.5, clip=True)
+def test_people_who_count_alike_may_have_weights():
+    """As above, 15 and 9, weighing 2 and 3; the divisor counts people all the same."""
+    targets = coordinates.Targets(
+        coordinates=jnp.zeros((2, 2, 2)),
+        labeled=jnp.array([[True, True], [True, False]]),
+        weight=jnp.array([2.0, 3.0]),
+    )
+    outputs = jnp.array([[(3.0, 4.0), (1.0, 2.0)], [(0.0, 3.0), (8.0, 8.0)]])
+    alike = coordinates.Coordinates(size=SIZE, per_person=True, weighted=True)
+    assert alike.loss(outputs, targets)[0] == (2 * 15 + 3 * 9) / 2
+
+
+@pytest.mark.parametrize("extent", [1.0, 0.5])
+def test_clipped_predictions_end_at_the_border_of_the_canvas(extent):
+    outputs = 2 * extent * jnp.array([[(0.7, -0.6), (0.5, 0.0)]])
+    objective = coordinates.Coordinates(size=SIZE, extent=extent, clip=True)
     np.testing.assert_array_equal(
         objective.decode(outputs).keypoints[0, 0], [(19.5, -0.5), (19.5, 7.5)]
     )
