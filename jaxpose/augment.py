@@ -1,14 +1,18 @@
 """Random views of a batch, made on the device: image and keypoints move together."""
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
-from jaxpose import geometry
+from jaxpose import colors, geometry
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Batch
+
+# (key, images in 0..1) -> images in 0..1.
+Recoloring = Callable[[Array, Float[Array, "b h w 3"]], Float[Array, "b h w 3"]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,8 @@ class Augment:
             hardly move. The jitter of the weighted-loss DeepPose is 0.2, 0.2, 25 / 255.
         saturation: S' = b S, b uniform in 1 +- saturation.
         value: V' = V + c, c uniform in +- value, where V is in 0..1.
+        color: a further change of colours, such as `photometric.Photometric`; () for
+            none.
     """
 
     skeleton: Skeleton
@@ -35,6 +41,7 @@ class Augment:
     hue: float = 0.0
     saturation: float = 0.0
     value: float = 0.0
+    color: Recoloring | tuple[()] = ()
 
     def __call__(self, key: Array, batch: Batch) -> Batch:
         """One draw for every example; the image becomes float in 0..1."""
@@ -46,6 +53,10 @@ class Augment:
             batch = dataclasses.replace(
                 batch, image=self._color(color_key, batch.image)
             )
+        if self.color:
+            # Another key than of the colours above, whose draws stay as they were.
+            key = jax.random.fold_in(color_key, 1)
+            batch = dataclasses.replace(batch, image=self.color(key, batch.image))
         return batch
 
     def _move(self, key: Array, batch: Batch) -> Batch:
@@ -158,36 +169,6 @@ def hsv_jitter(
 
     Source: the weighted-loss DeepPose, which states value on a scale of 255.
     """
-    h, s, v = rgb_to_hsv(image)
+    h, s, v = colors.rgb_to_hsv(image)
     h, s = jnp.clip(h * hue, 0, 1), jnp.clip(s * saturation, 0, 1)
-    return hsv_to_rgb(h, s, jnp.clip(v + value, 0, 1))
-
-
-def rgb_to_hsv(
-    image: Float[Array, "*n 3"],
-) -> tuple[Float[Array, "*n"], Float[Array, "*n"], Float[Array, "*n"]]:
-    """Hue in [0, 1), saturation and value in 0..1; grey has hue 0, black saturation 0.
-
-    Where two channels share the maximum, blue wins over green and green over red.
-    """
-    r, g, b = image[..., 0], image[..., 1], image[..., 2]
-    high = image.max(axis=-1)
-    spread = high - image.min(axis=-1)
-    safe = jnp.where(spread > 0, spread, 1)
-    sextant = jnp.where(
-        b == high,
-        4 + (r - g) / safe,
-        jnp.where(g == high, 2 + (b - r) / safe, (g - b) / safe),
-    )
-    hue = jnp.where(spread > 0, (sextant / 6) % 1.0, 0.0)
-    return hue, jnp.where(high > 0, spread / jnp.where(high > 0, high, 1), 0.0), high
-
-
-def hsv_to_rgb(
-    hue: Float[Array, "*n"], saturation: Float[Array, "*n"], value: Float[Array, "*n"]
-) -> Float[Array, "*n 3"]:
-    """Inverse of `rgb_to_hsv`; hue 1 is red, like hue 0."""
-    offset = jnp.array([5.0, 3.0, 1.0], hue.dtype)
-    k = (offset + hue[..., None] * 6) % 6
-    ramp = jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
-    return value[..., None] * (1 - saturation[..., None] * ramp)
+    return colors.hsv_to_rgb(h, s, jnp.clip(v + value, 0, 1))

@@ -1,16 +1,14 @@
 """From prepared people to batches of canvases; batch n is a function of seed and n."""
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import grain
 import numpy as np
-from absl import flags
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
-from jaxpose import canvases, crops, geometry, records
+from jaxpose import canvases, crops, geometry, loading, records
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations, Batch
 
@@ -91,8 +89,42 @@ class Examples:
     def __len__(self) -> int:
         return len(self.people)
 
+    @property
+    def record(self) -> Int[np.ndarray, "m"]:
+        return self.people.record
+
+    @property
+    def box_scores(self) -> Float[np.ndarray, "m"] | None:
+        return self.people.more.get("score")
+
+    @property
+    def category(self) -> Int[np.ndarray, "m"] | None:
+        return self.people.more.get("category_id")
+
     def annotations(self) -> Annotations:
         return self.people.annotations()
+
+    def describe(self, row: int) -> str:
+        return self.people.describe(row)
+
+    def photograph(self, row: int) -> UInt8[np.ndarray, "h w 3"]:
+        """RGB, whole. Raises: ValueError naming the record if it cannot be read."""
+        return self.people.photographs.image(int(self.people.record[row]))
+
+    def shown(
+        self, row: int
+    ) -> tuple[Float[np.ndarray, "1 k 2"], Int[np.ndarray, "1 k"]]:
+        """Keypoints, in source pixels, and visibility of the person of a row."""
+        return self.people.keypoints[[row]], self.people.visibility[[row]]
+
+    def take(self, rows: Int[np.ndarray, "r"]) -> "Examples":
+        """Some rows, in the order given, as one source.
+
+        Raises: ValueError of people who were found, whose truth cannot be divided.
+        """
+        data = dataclasses.replace(self.data, mixture=())
+        people = self.people.take(rows)
+        return Examples(data, people, self.weight[rows], (len(rows),))
 
     def train_batches(
         self, *, seed: int, batch_size: int, start: int, stop: int, part: slice
@@ -112,46 +144,33 @@ class Examples:
             draws = crops.draws(seed, first, batch_size)[part]
             return self.load(np.array([order[place] for place in places]), draws)
 
-        return self._iterate(grain.MapDataset.range(start, stop).map(load))
+        return self._iterate(load, start, stop)
 
     def eval_batches(self, *, batch_size: int, part: slice) -> Iterator[Batch]:
         """Everybody once, in order; the last batch is padded with index -1."""
-        count = -(-len(self) // batch_size)
 
         def load(step: int) -> Batch:
-            rows = np.arange(step * batch_size, (step + 1) * batch_size)[part]
-            return self.load(np.where(rows < len(self), rows, -1))
+            rows = loading.padded(step * batch_size, batch_size, len(self))
+            return self.load(rows[part])
 
-        return self._iterate(grain.MapDataset.range(count).map(load))
+        return self._iterate(load, 0, -(-len(self) // batch_size))
 
     def _order(self, seed: int) -> grain.MapDataset:
         """Endless record numbers, each epoch shuffled anew."""
-        # Grain's shuffle of epoch e uses seed + e; hashing keeps the runs of
-        # neighbouring seeds from being the same epochs in another order.
-        mixed = int(np.random.SeedSequence(seed).generate_state(1)[0])
         if not self.data.mixture:
-            return grain.MapDataset.range(len(self)).shuffle(seed=mixed).repeat()
+            return loading.shuffled(len(self), seed)
         ends = np.cumsum(self.lengths).tolist()
         parts = [
-            grain.MapDataset.range(end - n, end).shuffle(seed=mixed).repeat()
+            loading.shuffled(n, seed, first=end - n)
             for end, n in zip(ends, self.lengths, strict=True)
         ]
         return grain.MapDataset.mix(parts, weights=self.data.mixture)
 
-    def _iterate(self, batches: grain.MapDataset) -> Iterator[Batch]:
-        threads = self.data.threads or os.cpu_count() or 1
-        options = grain.ReadOptions(
-            num_threads=threads, prefetch_buffer_size=threads + 2
-        )
-        dataset = batches.to_iter_dataset(options)
-        if self.data.workers:
-            # Grain reads absl's flags, which a notebook or a test has not parsed.
-            if not flags.FLAGS.is_parsed():
-                flags.FLAGS.mark_as_parsed()
-            dataset = dataset.mp_prefetch(
-                grain.MultiprocessingOptions(num_workers=self.data.workers)
-            )
-        return iter(dataset)
+    def _iterate(
+        self, load: Callable[[int], Batch], start: int, stop: int
+    ) -> Iterator[Batch]:
+        threads, workers = self.data.threads, self.data.workers
+        return loading.iterate(load, start, stop, threads=threads, workers=workers)
 
     def load(
         self,
@@ -173,10 +192,7 @@ class Examples:
             self._example(int(row), box) if row >= 0 else empty
             for row, box in zip(rows, boxes, strict=True)
         ]
-        fields: dict[str, Any] = {"index": rows.astype(np.int32)}
-        for name in empty:
-            fields[name] = np.stack([example[name] for example in examples])
-        return Batch(**fields)
+        return loading.batch(rows, examples)
 
     def _example(self, row: int, box: Float[np.ndarray, "4"]) -> dict[str, Any]:
         people, data = self.people, self.data

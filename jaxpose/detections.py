@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxpose import geometry, ignored, records
+from jaxpose import geometry, groups, records
 from jaxpose.pose_files import coco_parts
 from jaxpose.prepared import Listing
 from jaxpose.regions import Region
 from jaxpose.skeletons import Skeleton
-from jaxpose.types import Annotations
 
 _CORNER = 0.5  # from the corner of the first pixel, where COCO counts from
 
@@ -80,7 +79,7 @@ class Detections:
             size=size,
             names=tuple(shown.names[record] for record in found.record),
             more=more | {"image_id": shown.image_id[found.record]},
-            truth=_truth(people, found, shown),
+            truth=groups.annotations(people, shown, found.record),
         )
 
     def _found(
@@ -167,32 +166,3 @@ def _numbered(people: records.People) -> Listing:
             "of detections can belong to it; use the people's own boxes"
         )
     return shown
-
-
-def _truth(people: records.People, found: _Found, shown: Listing) -> Annotations:
-    """Annotated people in the first row of their photograph, nobody in the others."""
-    n = len(found.record)
-    first = {record: row for row, record in reversed([*enumerate(found.record)])}
-    row = np.array([first[record] for record in people.record])
-    at, shape = coco_parts.places(row, n)
-    k = people.keypoints.shape[1]
-    keypoints = np.zeros((*shape, k, 2), np.float32)
-    visibility = np.zeros((*shape, k), np.int32)
-    keypoints[at], visibility[at] = people.keypoints, people.visibility
-    more = {}
-    for name in ("box", "area", "head_box"):
-        if name in people.more:
-            known = people.more[name]
-            more[name] = np.full((*shape, *known.shape[1:]), np.nan, np.float32)
-            more[name][at] = known
-    image_id = shown.image_id[found.record]
-    return Annotations(
-        keypoints=keypoints,
-        visibility=visibility,
-        size=shown.size[found.record],
-        names=tuple(shown.names[record] for record in found.record),
-        image_id=image_id,
-        ignored=people.ignored
-        and ignored.renumber(people.ignored, found.record, image_id),
-        **more,
-    )

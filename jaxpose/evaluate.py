@@ -1,21 +1,25 @@
 """A split to poses in source pixels, to tables."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Int, PyTree, UInt8
-from tqdm import tqdm
+from jaxtyping import Bool, Float, PyTree, UInt8
 
-from jaxpose import crops, data, devices, draw, heatmap_pictures, predict
-from jaxpose.skeletons import Skeleton
+from jaxpose import (
+    crops,
+    data,
+    draw,
+    heatmap_pictures,
+    loading,
+    predict,
+    scenes,
+    split_poses,
+)
 from jaxpose.types import (
     Annotations,
-    Batch,
-    HeatmapObjective,
     Learner,
     Metric,
     Objective,
@@ -31,14 +35,17 @@ class Eval:
     Attributes:
         data: the split, and how its canvases are cut.
         metrics: each gives a table.
-        mirror: average each prediction with that for the mirrored canvas.
+        mirror: look at each canvas and its mirror image together.
+        scales: sizes at which the network looks at whole photographs, in sizes of the
+            canvas. Poses are read at the first. For objectives that merge views.
         watch: also evaluate during training, not only on demand.
         objective: reads the outputs instead of the learner's own; () for that.
     """
 
-    data: data.Data
+    data: loading.Data
     metrics: tuple[Metric, ...]
     mirror: bool = False
+    scales: tuple[float, ...] = (1.0,)
     watch: bool = True
     objective: Objective | tuple[()] = ()
 
@@ -48,7 +55,7 @@ class Result:
     """One checkpoint on one split.
 
     Attributes:
-        heatmaps: of the first people; None if the objective has none.
+        heatmaps: of the first examples; None if the objective has none.
     """
 
     tables: tuple[Table, ...]
@@ -69,10 +76,10 @@ class Result:
 
 # Examples whose predictions are drawn at every evaluation.
 PICTURES = 12
-# Examples whose heatmaps are drawn, all of the first batch.
-HEATMAPS = 4
 # (height, width) of a picture in the sheet.
 TILE = (320, 240)
+# Of several people in a picture, those of higher scores are drawn.
+SURE = 0.1
 
 
 class Evaluator:
@@ -96,23 +103,26 @@ class Evaluator:
                 f"canvases of {learner.objective.size}, and its outputs are read for "
                 f"{objective.size}; give all the same size"
             )
+        opened = _enlarged(spec, objective)
         self.name = name
         self.spec = spec
         self.skeleton = spec.data.skeleton
-        self.examples = spec.data.open(data_dir, manual_dir)
-        self._mesh = mesh
+        self.examples = opened.open(data_dir, manual_dir)
         self._batch_size = batch_size
-        self._predict = compile_predict(
+        self._finder = split_poses.Finder(
             learner,
             mesh,
             objective=objective,
             mirror=self.skeleton if spec.mirror else None,
+            scales=spec.scales,
         )
 
     def run(self, state: PyTree) -> Result:
         """Poses of everybody in the split, and every metric of them."""
-        poses, heatmaps = self._look(state)
-        result = self._score(poses, self.examples.annotations())
+        poses, heatmaps = self._finder.find(
+            state, self.examples, batch_size=self._batch_size, name=self.name
+        )
+        result = self._score(self._rescored(poses), self.examples.annotations())
         return dataclasses.replace(result, heatmaps=heatmaps)
 
     def _score(self, poses: Poses, annotations: Annotations) -> Result:
@@ -127,12 +137,11 @@ class Evaluator:
 
     def _seen(self) -> str:
         """What of a score is not the metric's, but of how the network looked."""
-        boxes = " and ".join(dict.fromkeys(s.boxes for s in self.spec.data.sources))
-        if self.spec.data.crop != crops.Crop():
-            boxes += f" in the middle of {self.spec.data.crop}"
         mirrored = "mean with the mirrored canvas" if self.spec.mirror else "no mirror"
+        if self.spec.scales != (1.0,):
+            mirrored += f"; scales {', '.join(f'{s:g}' for s in self.spec.scales)}"
         read = f"; read by {self.spec.objective}" if self.spec.objective else ""
-        return f"boxes: {boxes}; {mirrored}; no OKS-NMS{read}"
+        return f"{_canvases(self.spec.data)}; {mirrored}; no OKS-NMS{read}"
 
     def measures(self) -> set[str]:
         """Names of what `run` measures, found by scoring the truth against itself."""
@@ -150,87 +159,70 @@ class Evaluator:
         return draw.contact_sheet(tiles, columns=4)
 
     def heatmap_picture(self, result: Result) -> UInt8[np.ndarray, "h w 3"] | None:
-        """True beside predicted heatmaps of the first people; None without heatmaps."""
+        """True beside predicted heatmaps of a few examples; None without heatmaps."""
         if result.heatmaps is None:
             return None
-        rows = np.arange(len(result.heatmaps.truth))
-        return heatmap_pictures.montage(
-            np.asarray(self.examples.load(rows).image),
-            result.heatmaps,
-            np.any(result.annotations.labeled[rows], axis=1),
-            self.skeleton.keypoints,
-        )
+        return heatmap_pictures.montage(result.heatmaps, self.skeleton.keypoints)
 
     def _tile(self, result: Result, row: int) -> UInt8[np.ndarray, "h w 3"]:
-        people = self.examples.people
-        image = people.photographs.image(int(people.record[row]))
+        image = self.examples.photograph(row)
 
-        def draw_pose(keypoints, visibility) -> UInt8[np.ndarray, "h w 3"]:
-            drawn = draw.draw_people(
-                image, keypoints[None], visibility[None], self.skeleton
-            )
+        def draw_poses(keypoints, visibility) -> UInt8[np.ndarray, "h w 3"]:
+            drawn = draw.draw_people(image, keypoints, visibility, self.skeleton)
             return draw.letterbox(drawn, TILE)
 
-        predicted = np.asarray(result.poses.keypoints[row, 0])
+        predicted = np.asarray(result.poses.keypoints[row])
+        shown = _sure(np.asarray(result.poses.person_scores[row]))
+        visibility = np.full(predicted.shape[:2], 2, np.int32) * shown[:, None]
         return draw.side_by_side(
-            draw_pose(people.keypoints[row], people.visibility[row]),
-            draw_pose(predicted, np.full(len(predicted), 2, np.int32)),
+            draw_poses(*self.examples.shown(row)), draw_poses(predicted, visibility)
         )
-
-    def _look(self, state: PyTree) -> tuple[Poses, heatmap_pictures.Maps | None]:
-        """Everybody's poses, and the heatmaps of the first people."""
-        batches = self.examples.eval_batches(
-            batch_size=self._batch_size, part=devices.local_rows(self._batch_size)
-        )
-        parts: list[Poses] = []
-        count = -(-len(self.examples) // self._batch_size)
-        for batch in tqdm(
-            batches, total=count, desc=self.name, leave=False, disable=None
-        ):
-            found, maps = self._predict(state, devices.put_batch(batch, self._mesh))
-            if not parts:
-                heatmaps = jax.tree.map(
-                    lambda x: np.asarray(x)[: len(self.examples)], maps
-                )
-            # Replicated, so that every process holds the whole split.
-            parts.append(jax.tree.map(np.asarray, found))
-        everyone = jax.tree.map(lambda *x: np.concatenate(x), *parts)
-        poses = jax.tree.map(lambda x: x[: len(self.examples)], everyone)
-        return self._rescored(poses), heatmaps
 
     def _rescored(self, poses: Poses) -> Poses:
         """As sure of a person as of the box that a detector found, and of the pose."""
-        score = self.examples.people.more.get("score")
+        score = self.examples.box_scores
         if score is None:
             return poses
         person_scores = poses.person_scores * score[:, None]
         return dataclasses.replace(poses, person_scores=person_scores)
 
 
-def compile_predict(
-    learner: Learner, mesh: Mesh, *, objective: Objective, mirror: Skeleton | None
-) -> Callable[[PyTree, Batch], tuple[Poses, heatmap_pictures.Maps | None]]:
-    """`predict.predict` as one program over the mesh, and heatmaps on the way to it."""
+def _enlarged(spec: Eval, objective: Objective) -> loading.Data:
+    """The data on canvases of the largest scale, of which the others are made.
 
-    def look(state: PyTree, batch: Batch) -> tuple[Poses, heatmap_pictures.Maps | None]:
-        outputs = predict.outputs(learner, state, batch, mirror=mirror)
-        poses = predict.decode(objective, outputs, batch)
-        return poses, _heatmaps(objective, outputs, batch, state.step)
+    Raises: ValueError for scales that the objective, or this data, cannot have.
+    """
+    predict.check_scales(objective, spec.scales)
+    largest = max(spec.scales)
+    if isinstance(spec.data, scenes.Scenes):
+        whole = spec.data.enlarged(largest)
+        for canvas in (whole.size, *whole.buckets):
+            predict.view_sizes(canvas, spec.scales)
+        return whole
+    if largest != 1:
+        raise ValueError(
+            f"scales={spec.scales} are of whole photographs; give scenes.Scenes as data, "
+            "or scales of which the largest is 1.0"
+        )
+    predict.view_sizes(spec.data.size, spec.scales)
+    return spec.data
 
-    return devices.data_parallel(look, mesh)
+
+def _canvases(cut: loading.Data) -> str:
+    """Which part of a photograph the network sees."""
+    if isinstance(cut, data.Data):
+        boxes = " and ".join(dict.fromkeys(source.boxes for source in cut.sources))
+        if cut.crop != crops.Crop():
+            boxes += f" in the middle of {cut.crop}"
+        return f"boxes: {boxes}"
+    size = "{} x {}".format(*cut.size)
+    cropped = isinstance(cut, scenes.Scenes) and cut.buckets
+    return f"whole photographs as they fit {size}" + (", cropped" if cropped else "")
 
 
-def _heatmaps(
-    objective: Objective, outputs: PyTree, batch: Batch, step: Int[Array, ""]
-) -> heatmap_pictures.Maps | None:
-    """Of the first examples of a batch; None if the objective has none."""
-    if not isinstance(objective, HeatmapObjective):
-        return None
-    first = jax.tree.map(lambda x: x[:HEATMAPS], batch)
-    return heatmap_pictures.Maps(
-        truth=objective.true_heatmaps(objective.targets(first, step)),
-        prediction=objective.heatmaps(outputs)[:HEATMAPS],
-    )
+def _sure(scores: Float[np.ndarray, "p"]) -> Bool[np.ndarray, "p"]:
+    """Who is drawn: a single person always, of several those who may be there."""
+    return np.isfinite(scores) & ((scores > SURE) | (len(scores) == 1))
 
 
 def open_evals(

@@ -26,31 +26,29 @@ TILE, SCALE = 128, 12
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Maps:
-    """One map a keypoint over each of n canvases, both of one unit."""
+    """One map a keypoint over each of n canvases, both kinds of one unit.
 
+    Attributes:
+        labeled: keypoints whose truth is known; the true maps of others are empty.
+    """
+
+    canvas: UInt8[Array | np.ndarray, "n H W 3"]
+    labeled: Bool[Array | np.ndarray, "n k"]
     truth: Float[Array | np.ndarray, "n h w k"]
     prediction: Float[Array | np.ndarray, "n h w k"]
 
 
-def montage(
-    canvases: UInt8[np.ndarray, "n H W 3"],
-    maps: Maps,
-    labeled: Bool[np.ndarray, "n k"],
-    names: Sequence[str],
-) -> UInt8[np.ndarray, "h w 3"]:
-    """A row a person: canvas and a tile for each true map, then the same predicted.
+def montage(maps: Maps, names: Sequence[str]) -> UInt8[np.ndarray, "h w 3"]:
+    """A row an example: canvas and a tile for each true map, then the same predicted.
 
     A bar of colours stands above. Tiles bear the names of their keypoints, and those of
     predicted maps the highest value.
-
-    Args:
-        labeled: keypoints whose truth is known; the true maps of others are empty.
     """
     truth, prediction = np.asarray(maps.truth), np.asarray(maps.prediction)
     top = float(truth.max()) or 1.0
     left, right = [], []
     for canvas, true, found, known in zip(
-        canvases, truth, prediction, labeled, strict=True
+        np.asarray(maps.canvas), truth, prediction, maps.labeled, strict=True
     ):
         unlabeled = ["" if seen else ": unlabeled" for seen in known]
         values = [f" {value:#.2g}" for value in found.max(axis=(0, 1))]

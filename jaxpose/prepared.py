@@ -23,11 +23,25 @@ from jaxpose.skeletons import Skeleton
 
 
 @dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Some records of a split, by number, in the order given."""
+
+    split: Sequence[Any]
+    numbers: Int[np.ndarray, "r"]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, number: int) -> Any:
+        return self.split[int(self.numbers[number])]
+
+
+@dataclasses.dataclass(frozen=True)
 class Photographs:
     """JPEG bytes by record number, over one or several prepared splits."""
 
     names: tuple[str, ...]
-    splits: tuple[Sequence[Any], ...]
+    splits: tuple[Sequence[Any] | Chosen, ...]
 
     def __len__(self) -> int:
         return sum(map(len, self.splits))
@@ -37,6 +51,11 @@ class Photographs:
         starts = [0, *itertools.accumulate(len(split) for split in self.splits)]
         split = bisect.bisect_right(starts, record) - 1
         return split, record - starts[split]
+
+    def describe(self, record: int, name: str) -> str:
+        """Names a record of the photograph `name` as one finds it."""
+        split, number = self.locate(record)
+        return f"{self.names[split]} record {number} ({name})"
 
     def jpeg(self, record: int) -> bytes:
         """Raises: as `read`."""
@@ -83,6 +102,18 @@ def listing(shown: Sequence[tuple[int, int, int, str]]) -> Listing:
     numbers, heights, widths, names = zip(*shown, strict=True)
     size = np.array([heights, widths]).T
     return Listing(image_id=np.array(numbers), size=size, names=names)
+
+
+def join(listings: Sequence[Listing]) -> Listing:
+    """All photographs, under their own numbers if these tell them apart."""
+    number = np.concatenate([listing.image_id for listing in listings])
+    if (number < 0).any() or len(np.unique(number)) < len(number):
+        number = np.arange(len(number))
+    return Listing(
+        image_id=number,
+        size=np.concatenate([listing.size for listing in listings]),
+        names=sum((listing.names for listing in listings), ()),
+    )
 
 
 _REDUCED = {
@@ -181,12 +212,20 @@ def open_split(
         raise ValueError(
             f"{name} has no split {split!r}; it has {', '.join(sorted(known))}"
         )
-    names = tuple(f"{name}/{part}" for part in known[split]["splits"])
+    subset = known[split]
+    names = tuple(f"{name}/{part}" for part in subset["splits"])
     with readable(f"{name}/{split}"):
         parts = builder.as_data_source(
-            split=known[split]["splits"], decoders=_undecoded(builder.info.features)
+            split=subset["splits"], decoders=_undecoded(builder.info.features)
         )
-    return Photographs(names, tuple(parts)), known[split]["people"]
+    if "records" in subset:
+        # They are counted anew, so that they go by the name of the subset.
+        names = (f"{name}/{split}",) * len(parts)
+        parts = [
+            Chosen(part, np.array(numbers, np.int64))
+            for part, numbers in zip(parts, subset["records"], strict=True)
+        ]
+    return Photographs(names, tuple(parts)), subset["people"]
 
 
 def order(

@@ -40,8 +40,9 @@ class People:
         size: (height, width) of the photograph.
         names: file name of the photograph.
         more: what else the data sets tell of people, under the names of
-            data_builders/README.md, and `image_id`. Where one of several data sets does
-            not tell, nan, -1 or False.
+            data_builders/README.md, `image_id`, and `place`, which person of the record
+            it is, from 0. Where one of several data sets does not tell, nan, -1 or
+            False.
         ignored: crowds and people with too few keypoints, where the data set has boxes.
             Its `image_id` is the number within `photographs`.
         listing: every photograph, also of nobody; None of several data sets.
@@ -68,8 +69,7 @@ class People:
 
     def describe(self, row: int) -> str:
         """Names a row as one finds it: data set, record, file, and the person's id."""
-        split, number = self.photographs.locate(int(self.record[row]))
-        place = f"{self.photographs.names[split]} record {number} ({self.names[row]})"
+        place = self.photographs.describe(int(self.record[row]), self.names[row])
         known = self.more.get("person_id", np.full(len(self), -1))[row]
         return place if known < 0 else f"{place}, person_id {known}"
 
@@ -215,6 +215,7 @@ class Split:
             "visibility": seen[counts].astype(np.int32),
             "size": np.full((n, 2), (example["height"], example["width"])),
             "names": np.full(n, example["filename"].decode(), object),
+            "place": np.flatnonzero(counts),
         }
         if "image_id" in example:
             fields["image_id"] = np.full(n, example["image_id"])

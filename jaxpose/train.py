@@ -20,19 +20,18 @@ from jaxpose import (
     evaluate,
     interrupts,
     journal,
+    loading,
     programs,
-    records,
 )
-from jaxpose import data as datas
 from jaxpose.learners import network
-from jaxpose.types import Batch, Learner, Metrics
+from jaxpose.types import AdvisingLearner, Batch, Learner, Metrics
 
 
 def train(
     *,
     workdir: pathlib.Path,
     learner: Learner,
-    data: datas.Data,
+    data: loading.Data,
     augment: programs.Augmentation,
     evals: Mapping[str, evaluate.Eval],
     checkpoints: checkpoint.Checkpoints,
@@ -81,9 +80,10 @@ def train(
     if jax.process_index() == 0:
         (workdir / "parameters.txt").write_text(_overview(state))
     loop = _Loop(
+        learner=learner,
         program=programs.by_step(learner, augment, seed, mesh),
         mesh=mesh,
-        people=examples.people,
+        examples=examples,
         evaluators=evaluators,
         store=store,
         every=every,
@@ -105,7 +105,7 @@ def train(
 
 def _start(
     learner: Learner,
-    examples: datas.Examples,
+    examples: loading.Examples,
     mesh: Mesh,
     seed: int,
     store: checkpoint.Store,
@@ -141,13 +141,16 @@ class _Step:
 class _Loop:
     """One session of a run; the state is passed along, never kept."""
 
+    learner: Learner
     program: Callable[[int], programs.TrainStep]
     mesh: Mesh
-    people: records.People
+    examples: loading.Examples
     evaluators: Mapping[str, evaluate.Evaluator]
     store: checkpoint.Store
     every: Mapping[str, int]
     journal: journal.Journal
+    lines: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    told: tuple[str, ...] = ()
 
     def run(self, state: PyTree, batches: Iterator[Batch], *, stop: int) -> PyTree:
         recent: list[Metrics] = []
@@ -196,7 +199,7 @@ class _Loop:
             self._refuse(f"the loss of step {step.number} is {loss}", step.rows)
 
     def _refuse(self, what: str, rows: Int[np.ndarray, "b"]) -> NoReturn:
-        names = "\n  ".join(f"{row}: {self.people.describe(row)}" for row in rows)
+        names = "\n  ".join(f"{row}: {self.examples.describe(row)}" for row in rows)
         raise FloatingPointError(
             f"{what}. Its batch held\n  {names}\n"
             f"Checkpoints {self.store.steps()} are intact; lower the learning rate or "
@@ -216,7 +219,7 @@ class _Loop:
             return
         step = int(state.step)
         if "line" in due:
-            self.journal.train(step, _mean(recent))
+            self._write_line(step, _mean(recent))
             recent.clear()
         if due == {"line"}:
             return
@@ -231,6 +234,18 @@ class _Loop:
             finally:
                 # Also when the evaluation fails: what was trained is not lost.
                 self.store.save(state, headline)
+
+    def _write_line(self, step: int, line: dict[str, float]) -> None:
+        """And what the learner has to say about the lines so far."""
+        self.journal.train(step, line)
+        if not isinstance(self.learner, AdvisingLearner):
+            return
+        self.lines.append(line)
+        advice = self.learner.advice(self.lines)
+        for text in advice:
+            if text not in self.told:
+                self.journal.say(f"warning: step {step}: {text}")
+        self.told = advice
 
     def _evaluate(self, state: PyTree, step: int) -> dict[str, float]:
         headline: dict[str, float] = {}

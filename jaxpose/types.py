@@ -1,7 +1,7 @@
 """Arrays and interfaces that cross module boundaries."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -206,6 +206,22 @@ class HeatmapObjective(Objective, Protocol):
         """What they should say, in the same unit; 0 for unlabeled keypoints."""
 
 
+@runtime_checkable
+class ViewsObjective(Objective, Protocol):
+    """An objective whose outputs for several views of a canvas are not just averaged.
+
+    A view is the canvas at one scale, plain or mirrored.
+    """
+
+    def merge(self, views: Sequence[PyTree], scales: Sequence[float]) -> PyTree:
+        """One set of outputs, that `decode` reads in pixels of the first view.
+
+        Args:
+            views: outputs of the network; those for mirrored canvases already flipped.
+            scales: of each view, in sizes of the objective's canvas.
+        """
+
+
 class Learner(Protocol):
     """How the parameters of one or several networks move."""
 
@@ -221,6 +237,18 @@ class Learner(Protocol):
 
     def outputs(self, state: PyTree, image: Shaped[Array, "b h w 3"]) -> PyTree:
         """What the trained network says about images."""
+
+
+@runtime_checkable
+class AdvisingLearner(Learner, Protocol):
+    """A learner that can tell from the log when its training goes astray."""
+
+    def advice(self, lines: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
+        """What a person should be told now; each text is said once while it stays.
+
+        Args:
+            lines: the log of this session, oldest first; means over each line's steps.
+        """
 
 
 @runtime_checkable

@@ -1,5 +1,6 @@
 """Eight fake devices, checked shapes, cached programs, and the originals' numbers."""
 
+import os
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -13,11 +14,16 @@ import pytest
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 # Compiling is most of the time; a second run finds the programs of the first.
+# Processes that share a folder would read what others have half written.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 jax.config.update(
     "jax_compilation_cache_dir",
-    str(pathlib.Path.home() / ".cache" / "jaxpose" / "test_programs"),
+    str(pathlib.Path.home() / ".cache" / "jaxpose" / "test_programs" / WORKER),
 )
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+# Machine code is polished for longer than a test runs it. Processes that tests start
+# compile as ever.
+jax.config.update("jax_disable_most_optimizations", True)
 
 # Shapes in signatures are checked while the tests run. Modules with pytree dataclasses
 # stay out: jax.tree.map builds those around leaves that are not arrays. So do those that
@@ -26,17 +32,23 @@ jaxtyping.install_import_hook(
     [
         "jaxpose.augment",
         "jaxpose.canvases",
+        "jaxpose.colors",
         "jaxpose.crops",
         "jaxpose.geometry",
         "jaxpose.metrics",
         "jaxpose.models",
+        "jaxpose.objectives.assignment",
+        "jaxpose.objectives.grouping",
         "jaxpose.objectives.heatmap_decoding",
         "jaxpose.objectives.heatmap_drawing",
+        "jaxpose.objectives.tag_losses",
+        "jaxpose.photometric",
         "jaxpose.pose_files",
         "jaxpose.predict",
         "jaxpose.rarity",
         "jaxpose.regions",
         "jaxpose.sub_images",
+        "jaxpose.supervision",
         "jaxpose.weights",
     ],
     "beartype.beartype",

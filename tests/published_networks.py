@@ -1,11 +1,12 @@
-"""State dicts of PyTorch-Pose's networks: names and shapes, and filled ones.
+"""State dicts of published networks: names and shapes, and filled ones.
 
-Source: specs/hourglass.md, sections 4 and 13; the weights are a recipe of
-reference/README.md.
+Source: specs/hourglass.md, sections 4 and 13, and specs/adversarial_ae.md, section 1.5;
+the weights are a recipe of reference/README.md.
 """
 
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -89,6 +90,49 @@ def pose_resnet50(k: int = 16) -> dict[str, tuple[int, ...]]:
     return dict(entries())
 
 
+def associative(
+    *,
+    stacks: int,
+    channels: int = 68,
+    features: int = 256,
+    increase: int = 128,
+    pose_net: bool = False,
+) -> dict[str, tuple[int, ...]]:
+    """hgpose-ae's `HourglassAENet`, or pose-ae-train's `PoseNet` as it was trained."""
+    conv, layer = (".conv", ".conv") if pose_net else ("", ".0.0")
+    stem = ("pre.0", "pre.1", "pre.3", "pre.4")
+    stem = stem if pose_net else ("head.0", "head.2", "head.5", "head.7")
+    after = ("1", "2") if pose_net else ("1", "3")
+
+    def level(name: str, f: int, depth: int) -> Iterator[Entry]:
+        g = f + increase
+        yield from convolution(f"{name}.up1{layer}", f, f, 3)
+        yield from convolution(f"{name}.low1{layer}", f, g, 3)
+        if depth > 1:
+            yield from level(f"{name}.low2", g, depth - 1)
+        else:
+            yield from convolution(f"{name}.low2{layer}", g, g, 3)
+        yield from convolution(f"{name}.low3{layer}", g, f, 3)
+
+    def entries() -> Iterator[Entry]:
+        widths = (3, 64, 128, 128, features)
+        for n, name in enumerate(stem):
+            yield from convolution(f"{name}{conv}", *widths[n : n + 2], 3 if n else 7)
+        for i in range(stacks):
+            yield from level(f"features.{i}.0", features, 4)
+            for place in after:
+                name = f"features.{i}.{place}{conv}"
+                yield from convolution(name, features, features, 3)
+            yield from convolution(f"outs.{i}{conv}", features, channels)
+        for i in range(stacks - 1):
+            name = f"merge_features.{i}.conv{conv}"
+            yield from convolution(name, features, features)
+            yield from convolution(f"merge_preds.{i}.conv{conv}", channels, features)
+
+    prefix = "model.module." if pose_net else ""
+    return {f"{prefix}{name}": shape for name, shape in entries()}
+
+
 def filled(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """The weights that the recorded runs had: from each entry's name and shape."""
 
@@ -106,6 +150,26 @@ def filled(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     return {
         name: value(name, shape).astype(np.float32) for name, shape in shapes.items()
     }
+
+
+def hgpose(keys: Iterable[str]) -> dict[str, np.ndarray]:
+    """The recorded weights of its hourglass or discriminator, by PyTorch-Pose's names.
+
+    The other original counts its levels from outside.
+
+    Args:
+        keys: its own names and shapes, as "name|shape".
+    """
+    state = {}
+    for name, shape in (str(key).split("|") for key in keys):
+        renamed = re.sub(r"^res(\d)\.", r"layer\1.0.", name)
+        renamed = renamed.replace("conv_skip", "downsample.0")
+        renamed = re.sub(
+            r"(hg\.\d\.hg)\.(\d)", lambda m: f"{m[1]}.{3 - int(m[2])}", renamed
+        )
+        shape = tuple(map(int, re.findall(r"\d+", shape)))
+        state[renamed] = det_filled(name, shape)
+    return state
 
 
 def det_filled(name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxpose import augment, devices, geometry
+from jaxpose import augment, colors, devices, geometry
 from jaxpose.models import imagenet
 
 FULL = augment.Augment(
@@ -90,11 +90,11 @@ def test_colours_of_a_saturated_palette():
     palette = jnp.array(
         [[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0], [0.5, 0.5, 0.5], [0, 0, 0], [0.2, 0, 1]]
     )
-    hue, saturation, value = augment.rgb_to_hsv(palette)
+    hue, saturation, value = colors.rgb_to_hsv(palette)
     np.testing.assert_allclose(hue, [0, 1 / 3, 2 / 3, 0, 0, 0.7], atol=1e-6)
     np.testing.assert_array_equal(saturation, [1, 1, 1, 0, 0, 1])
     np.testing.assert_array_equal(value, [1, 1, 1, 0.5, 0, 1])
-    back = augment.hsv_to_rgb(hue, saturation, value)
+    back = colors.hsv_to_rgb(hue, saturation, value)
     np.testing.assert_allclose(back, palette, atol=1e-6)
     one, half = jnp.array(1.0), jnp.array(0.5)
     pale = augment.hsv_jitter(palette, one * 1.2, half, jnp.array(0.0))
@@ -237,10 +237,10 @@ def test_draws_stay_in_range_and_differ():
 
 def test_each_colour_range_moves_its_own_channel_only():
     batch = batches.random_batch(4, (6, 6))
-    before = augment.rgb_to_hsv(augment.to_float(batch.image))
+    before = colors.rgb_to_hsv(augment.to_float(batch.image))
     for channel, name in enumerate(("hue", "saturation", "value")):
         jitter = augment.Augment(skeleton=batches.TRIO, **{name: 0.1})
-        after = augment.rgb_to_hsv(jitter(jax.random.key(3), batch).image)
+        after = colors.rgb_to_hsv(jitter(jax.random.key(3), batch).image)
         changed = [
             not np.allclose(a, b, atol=1e-4) for a, b in zip(before, after, strict=True)
         ]

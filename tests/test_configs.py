@@ -13,7 +13,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from jaxpose import config as configs
-from jaxpose import devices, predict, programs, train
+from jaxpose import devices, predict, programs, scenes, train
 from jaxpose.models import imagenet
 from jaxpose.types import Batch
 
@@ -55,11 +55,12 @@ def fields(config):
 def batch_of(data) -> Batch:
     """Shapes and dtypes of what this pipeline loads."""
     size, k, n = data.size, len(data.skeleton.keypoints), EXAMPLES
+    p = data.people if isinstance(data, scenes.Scenes) else 1
     return Batch(
         image=jax.ShapeDtypeStruct((n, *size, 3), np.uint8),
-        keypoints=jax.ShapeDtypeStruct((n, 1, k, 2), np.float32),
-        visibility=jax.ShapeDtypeStruct((n, 1, k), np.int32),
-        scale=jax.ShapeDtypeStruct((n, 1), np.float32),
+        keypoints=jax.ShapeDtypeStruct((n, p, k, 2), np.float32),
+        visibility=jax.ShapeDtypeStruct((n, p, k), np.int32),
+        scale=jax.ShapeDtypeStruct((n, p), np.float32),
         weight=jax.ShapeDtypeStruct((n,), np.float32),
         mask=jax.ShapeDtypeStruct((n, *size), np.uint8),
         to_source=jax.ShapeDtypeStruct((n, 2, 3), np.float32),
@@ -104,20 +105,23 @@ def test_a_training_step_keeps_the_state_in_shape(fields):
     assert not {"float64", "int64"} & set(jax.tree.leaves(shapes(state)))
 
 
-def test_every_evaluation_predicts_one_person_an_image(fields):
-    state = state_of(fields)
+def test_every_evaluation_predicts_people_of_every_image(fields):
+    state, learner = state_of(fields), fields["learner"]
     for evaluation in fields["evals"].values():
-        data = evaluation.data
+        data, p = evaluation.data, 1
+        if isinstance(data, scenes.Scenes):
+            data = data.enlarged(max(evaluation.scales))
+            p = learner.objective.decoder.people
         skeleton = data.skeleton if evaluation.mirror else None
 
-        def poses(state, batch, mirror=skeleton):
-            return predict.predict(fields["learner"], state, batch, mirror=mirror)
+        def poses(state, batch, mirror=skeleton, scales=evaluation.scales):
+            return predict.predict(learner, state, batch, mirror=mirror, scales=scales)
 
         found = jax.eval_shape(poses, state, batch_of(data))
         k = len(data.skeleton.keypoints)
-        assert found.keypoints.shape == (EXAMPLES, 1, k, 2)
-        assert found.scores.shape == (EXAMPLES, 1, k)
-        assert found.person_scores.shape == (EXAMPLES, 1)
+        assert found.keypoints.shape == (EXAMPLES, p, k, 2)
+        assert found.scores.shape == (EXAMPLES, p, k)
+        assert found.person_scores.shape == (EXAMPLES, p)
 
 
 def test_training_and_evaluation_agree_on_skeleton_and_best(fields):

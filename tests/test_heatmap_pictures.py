@@ -19,9 +19,13 @@ def grey(*size):
     return np.full((*size, 3), GREY, np.uint8)
 
 
-def maps(truth, prediction):
-    truth, prediction = np.float32(truth), np.float32(prediction)
-    return heatmap_pictures.Maps(truth=truth, prediction=prediction)
+def maps(canvas, truth, prediction, labeled):
+    return heatmap_pictures.Maps(
+        canvas=canvas,
+        labeled=np.array(labeled),
+        truth=np.float32(truth),
+        prediction=np.float32(prediction),
+    )
 
 
 @pytest.mark.parametrize("value, color", [(0, BLUE), (0.5, YELLOW), (1, RED)])
@@ -60,10 +64,7 @@ def picture():
     truth, prediction = np.zeros((1, 16, 8, 2)), np.full((1, 16, 8, 2), 0.2)
     truth[..., 0], prediction[..., 1] = 0.4, -7
     return heatmap_pictures.montage(
-        grey(64, 32)[None],
-        maps(truth, prediction),
-        np.array([[True, False]]),
-        ("hip", "knee"),
+        maps(grey(64, 32)[None], truth, prediction, [[True, False]]), ("hip", "knee")
     )
 
 
@@ -98,9 +99,12 @@ def test_the_scale_stands_above(picture):
 
 def test_nobody_labeled_is_drawn_on_a_scale_to_one():
     sheet = heatmap_pictures.montage(
-        grey(64, 32)[None],
-        maps(np.zeros((1, 4, 2, 1)), np.ones((1, 4, 2, 1))),
-        np.array([[False]]),
+        maps(
+            grey(64, 32)[None],
+            np.zeros((1, 4, 2, 1)),
+            np.ones((1, 4, 2, 1)),
+            [[False]],
+        ),
         ("hip",),
     )
     # One tile a panel: the second panel begins at 75 + 2 + 64 + 2.
@@ -125,9 +129,11 @@ def test_nobody_labeled_is_drawn_on_a_scale_to_one():
 def test_any_number_of_keypoints_on_any_canvas(people, keypoints, canvas, shape):
     values = np.random.default_rng(0).normal(size=(2, people, 16, 12, keypoints))
     sheet = heatmap_pictures.montage(
-        np.zeros((people, *canvas, 3), np.uint8),
-        maps(*values),
-        np.ones((people, keypoints), bool),
+        maps(
+            np.zeros((people, *canvas, 3), np.uint8),
+            *values,
+            np.ones((people, keypoints), bool),
+        ),
         [f"keypoint_{k}" for k in range(keypoints)],
     )
     assert sheet.shape == (*shape, 3)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from . import annotations, archives, instances
+from . import annotations, archives, instances, subsets
 
 if TYPE_CHECKING or __name__.startswith("data_builders."):
     from data_builders.parts import contract, photographs, sources
@@ -105,6 +105,10 @@ class Format(tfds.core.BuilderConfig):
         """Every split's files; nothing is downloaded."""
         return {split: self._part(split) for split in self.annotations}
 
+    def subsets(self, shown: Mapping[str, list[int]]) -> dict[str, dict[str, Any]]:
+        """None: the numbers of one's own photographs mean nothing elsewhere."""
+        return {}
+
     def _part(self, split: str) -> Part:
         path = self.images if isinstance(self.images, str) else self.images[split]
         images = pathlib.Path(path).expanduser()
@@ -161,13 +165,18 @@ class Year(tfds.core.BuilderConfig):
             )
         return parts
 
+    def subsets(self, shown: Mapping[str, list[int]]) -> dict[str, dict[str, Any]]:
+        """The lists of photographs that others split COCO by."""
+        return subsets.metadata(shown)
+
 
 class Builder(tfds.core.GeneratorBasedBuilder):
     """`train` and `validation` of a year, or the splits of a `Format`."""
 
-    VERSION = tfds.core.Version("1.1.0")
+    VERSION = tfds.core.Version("1.2.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
-        "1.1.0": "Areas of crowds, and categories of people."
+        "1.1.0": "Areas of crowds, and categories of people.",
+        "1.2.0": "`ae_valid` and `ae_train` of a year.",
     }
     MANUAL_DOWNLOAD_INSTRUCTIONS = archives.INSTRUCTIONS
     BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
@@ -196,13 +205,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         """Checks all files before the first record is written."""
         digest = hashlib.sha256()
-        generators = {}
+        generators, shown = {}, {}
         for split, part in self.builder_config.parts(dl_manager).items():
             kept = _kept(part, with_nobody=split in self.builder_config.with_nobody)
             sizes, digests = photographs.check(part.source, [p.name for p in kept])
             _check_sizes(kept, sizes, part.where)
             digest.update(hashlib.sha256(part.annotations).digest() + digests)
             generators[split] = self._generate_examples(part.source, kept, sizes)
+            shown[split] = [photograph.image_id for photograph in kept]
+        self.info.metadata["subsets"] = self.builder_config.subsets(shown)
         self.info.metadata["content_sha256"] = digest.hexdigest()
         return generators
 

@@ -120,15 +120,16 @@ def _leave(
 ) -> None:
     """Prints the tables, and writes everything that a person may want later."""
     text = "\n\n".join(map(tables.text, result.tables))
-    print(f"\n{name}, step {step}, {len(result.annotations.names)} people\n\n{text}\n")
+    print(
+        f"\n{name}, step {step}, {len(result.annotations.names)} examples\n\n{text}\n"
+    )
     pictures = evaluator.picture(result), evaluator.heatmap_picture(result)
     evaluations.save(workdir, name, step, result.tables, *pictures)
     _log(workdir / "evaluations" / f"{name}.csv", step, result.headline(name))
     poses = workdir / "predictions"
     poses.mkdir(exist_ok=True)
     stem = f"{name}_{step:07d}"
-    category = evaluator.examples.people.more.get("category_id")
-    save_poses(poses / stem, result, evaluator.skeleton, category)
+    save_poses(poses / stem, result, evaluator.skeleton, evaluator.examples.category)
     picture = workdir / "pictures" / f"{stem}*.jpg"
     print(f"predictions and pictures: {poses / stem}.*, {picture}")
 
@@ -141,14 +142,20 @@ def save_poses(
 ) -> None:
     """Writes the poses as .npz, .csv and .mat, and where COCO's AP applies as .json.
 
+    Where a row may have several people, those found follow each other, each under the
+    name of the photograph.
+
     Args:
         category: the data set's number of what each row shows; None for people.
     """
     poses, truth = result.poses, result.annotations
+    found = np.ones(poses.person_scores.shape, bool)
+    if found.shape[1] > 1:
+        found = np.isfinite(poses.keypoints).any(axis=(-2, -1))
     predictions = pose_files.Predictions(
-        keypoints=np.asarray(poses.keypoints[:, 0]),
-        scores=np.asarray(poses.scores[:, 0]),
-        names=truth.names,
+        keypoints=np.asarray(poses.keypoints)[found],
+        scores=np.asarray(poses.scores)[found],
+        names=tuple(truth.names[row] for row in np.nonzero(found)[0]),
     )
     for ending in (".npz", ".csv", ".mat"):
         pose_files.save_predictions(f"{stem}{ending}", predictions, skeleton)

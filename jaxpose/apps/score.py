@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from jaxpose import pose_files, skeletons, tables
-from jaxpose.metrics import coco, mse, pck, pckh, pcp
+from jaxpose.metrics import coco, coco_errors, mse, pck, pckh, pcp
 from jaxpose.pose_files import coco_results, coco_truth
 from jaxpose.skeletons import Skeleton
-from jaxpose.types import Annotations, Poses, Table
+from jaxpose.types import Annotations, Metric, Poses, Table
 
 ALL = "all"
 SKELETONS = {
@@ -49,6 +49,18 @@ _KINDS = {
 }
 
 
+_COCO_KINDS: dict[str, tuple[str, Metric]] = {
+    "coco": (
+        "COCO's average precision and recall, of several people a photograph",
+        coco.AP(),
+    ),
+    "coco-errors": (
+        "what is wrong with COCO's keypoints, and what average precision that costs",
+        coco_errors.Errors(),
+    ),
+}
+
+
 def add(commands: Any) -> None:
     """Adds the command, with a subcommand a metric, to those of a parser."""
     about = "score predictions against the ground truth"
@@ -59,8 +71,13 @@ def add(commands: Any) -> None:
         _add_files(one, "mat, npz or csv file of the {}; jaxpose.pose_files tells how")
         _add_choices(one, kind)
         one.set_defaults(run=score, conventions=kind.conventions)
-    about = "COCO's average precision and recall, of several people a photograph"
-    one = chosen.add_parser("coco", help=about, description=about)
+    for name, (about, metric) in _COCO_KINDS.items():
+        one = chosen.add_parser(name, help=about, description=about)
+        _add_coco_options(one)
+        one.set_defaults(run=score_coco, metric=metric)
+
+
+def _add_coco_options(one: argparse.ArgumentParser) -> None:
     _add_files(one, "JSON file of the {} in COCO's format, such as results")
     one.add_argument(
         "--sigmas",
@@ -70,7 +87,6 @@ def add(commands: Any) -> None:
         help="how far keypoints may be off, in square roots of a person's area: one a "
         "keypoint, or one for all (default for COCO's own keypoints: COCO's)",
     )
-    one.set_defaults(run=score_coco)
 
 
 def _add_files(parser: argparse.ArgumentParser, what: str) -> None:
@@ -135,7 +151,7 @@ def score(options: argparse.Namespace) -> None:
 
 
 def score_coco(options: argparse.Namespace) -> None:
-    """Prints COCO's numbers for a file of results."""
+    """Prints what a metric of several people tells of a file of results."""
     file = coco_truth.read(options.truth)
     skeleton = coco_truth.skeleton_of(file, options.sigmas)
     truth = coco_truth.annotations_of(file, skeleton)
@@ -143,7 +159,7 @@ def score_coco(options: argparse.Namespace) -> None:
     poses = coco_results.read(
         options.predictions, image_id, skeleton, categories=file.categories
     )
-    _print(coco.AP()(poses, truth, skeleton), with_json=options.json)
+    _print(options.metric(poses, truth, skeleton), with_json=options.json)
 
 
 def _print(table: Table, *, with_json: bool) -> None:

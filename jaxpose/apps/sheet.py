@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxpose import atomic, draw
+from jaxpose import atomic, draw, loading
 from jaxpose import config as configs
-from jaxpose.data import Data, Examples
 
 # (height, width) of a photograph in the sheet, pixels.
 TILE = (224, 224)
@@ -43,7 +42,7 @@ def write(
     atomic.write(out, cv2.imencode(out.suffix, picture)[1].tobytes())
 
 
-def _data(fields: dict[str, Any], split: str | None) -> Data:
+def _data(fields: dict[str, Any], split: str | None) -> loading.Data:
     if split is None:
         return fields["data"]
     if split not in fields["evals"]:
@@ -54,26 +53,26 @@ def _data(fields: dict[str, Any], split: str | None) -> Data:
     return fields["evals"][split].data
 
 
-def sheet(examples: Examples, count: int) -> UInt8[np.ndarray, "h w 3"]:
+def sheet(examples: loading.Examples, count: int) -> UInt8[np.ndarray, "h w 3"]:
     """`count` photographs spread over the data, each with everybody in it.
 
     Raises: ValueError if `count` is not positive.
     """
     if count < 1:
         raise ValueError(f"count={count} photographs; ask for 1 or more")
-    records = np.unique(examples.people.record)
+    records = np.unique(examples.record)
     spread = np.linspace(0, len(records) - 1, min(count, len(records))).astype(int)
     tiles = [_tile(examples, int(record)) for record in records[spread]]
     return draw.contact_sheet(tiles, columns=int(np.ceil(np.sqrt(len(tiles)))), gap=2)
 
 
-def _tile(examples: Examples, record: int) -> UInt8[np.ndarray, "h w 3"]:
-    people = examples.people
-    rows = np.flatnonzero(people.record == record)
+def _tile(examples: loading.Examples, record: int) -> UInt8[np.ndarray, "h w 3"]:
+    rows = np.flatnonzero(examples.record == record)
+    keypoints, visibility = zip(*(examples.shown(int(row)) for row in rows))
     drawn = draw.draw_people(
-        people.photographs.image(record),
-        people.keypoints[rows],
-        people.visibility[rows],
+        examples.photograph(int(rows[0])),
+        np.concatenate(keypoints),
+        np.concatenate(visibility),
         examples.data.skeleton,
     )
     return draw.letterbox(drawn, TILE)

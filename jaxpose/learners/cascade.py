@@ -6,39 +6,37 @@ Source: DeepPose (Toshev and Szegedy 2014, section 3.2).
 import dataclasses
 import functools
 import itertools
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxpose import geometry, sub_images
-from jaxpose.learners import moments, optimizers
+from jaxpose.learners import optimizers, stage_errors
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Batch, Learner, Metrics, Objective
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Errors:
-    """Of one stage, as measured on training canvases once it was trained.
-
-    Attributes:
-        shift: estimate - truth, in body sizes of the truth.
-        size: logarithm of the estimated body size over the true one.
-    """
-
-    shift: moments.Moments
-    size: moments.Moments
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
 class State:
-    """The learners' states, and the errors of all stages but the last."""
+    """The learners' states, and measured errors of all stages but the last, if any."""
 
     step: Int[Array, ""]
     stages: tuple[PyTree, ...]
-    errors: tuple[Errors, ...]
+    errors: tuple[stage_errors.Errors, ...]
+
+
+Estimates = Literal["simulated", "real"]
+
+
+class Phase(NamedTuple):
+    """Steps from `start` on train a stage (from 0), or measure its errors."""
+
+    start: int
+    stage: int
+    measures: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,19 +59,21 @@ class Cascade:
     box around the last estimate, and what it says of that keypoint is the new estimate;
     one network serves all keypoints.
 
-    A stage never trains on estimates of those before, but on simulated ones: the truth,
-    moved as far as estimates are wrong on training canvases, by a normal distribution
-    for each keypoint. Its mean and spread are measured once, by steps before the stage
-    that train nothing: the earlier stages do not move any more, so that more measuring
-    beside the training would double the cost of a step and change nothing. Unlike in
-    the paper the body sizes, and so the boxes, are as wrong as estimated ones.
+    Of the estimates that a stage trains on there are two kinds. Simulated ones are the
+    paper's: the truth, moved as far as estimates are wrong on training canvases, by a
+    normal distribution for each keypoint. Its mean and spread are measured once, by
+    steps before the stage that train nothing: the earlier stages do not move any more.
+    Real ones are what the earlier stages say of the augmented canvas. They are wrong in
+    ways that no independent normal numbers are: most a little, some by a body's size.
 
     Attributes:
         objective: reads the keypoints of all stages, "s b k 2" in pixels of the canvas.
         skeleton: tells where the corners of the torso are.
-        measured_steps: that measure errors, before each stage but the first.
+        estimates: `simulated` or `real`.
+        measured_steps: that measure errors before each stage but the first, if
+            estimates are simulated.
         box: side of the boxes in body sizes, the paper's sigma.
-        crops: simulated estimates an example; its labeled keypoints take turns.
+        crops: sub-images of an example in a step; its labeled keypoints take turns.
         torso: two opposite corners, whose distance is the body size.
         always: the phase that every step is of; None: the number of the step tells.
     """
@@ -82,13 +82,14 @@ class Cascade:
     skeleton: Skeleton
     stages: tuple[Stage, ...]
     crops: int
+    estimates: Estimates = "simulated"
     box: float = 2.0
     measured_steps: int = 50
     torso: tuple[str, str] = ("left_shoulder", "right_hip")
     always: int | None = None
 
     def __post_init__(self) -> None:
-        """Raises: ValueError for no stages, a number that is not positive, a torso."""
+        """Raises: ValueError for a field that cannot be."""
         if not self.stages:
             raise ValueError("a cascade has one stage at least; give it one")
         steps = tuple(stage.steps for stage in self.stages)
@@ -96,6 +97,11 @@ class Cascade:
             raise ValueError(
                 f"steps={steps}, crops={self.crops}, box={self.box} and "
                 f"measured_steps={self.measured_steps} must be positive"
+            )
+        if self.estimates not in get_args(Estimates):
+            raise ValueError(
+                f"estimates={self.estimates!r} must be one of "
+                f"{', '.join(get_args(Estimates))}"
             )
         for end in self.torso:
             self.skeleton.index(end)
@@ -108,14 +114,14 @@ class Cascade:
             image = jnp.zeros((len(batch.image), *size, 3))
             seen = dataclasses.replace(batch, image=image)
             states.append(stage.learner.init(_key(key, number), seen))
-        k = len(self.skeleton.keypoints)
-        errors = Errors(moments.nothing(k, 2), moments.nothing())
+        errors = stage_errors.nothing(len(self.skeleton.keypoints))
+        measured = sum(phase.measures for phase in self._phases())
         zero = jnp.zeros((), jnp.int32)
-        return State(zero, tuple(states), (errors,) * (len(self.stages) - 1))
+        return State(zero, tuple(states), (errors,) * measured)
 
     def phase(self, step: int) -> int:
-        """Stage n trains in phase 2 (n - 1), and is measured in the one after it."""
-        return sum(step >= start for start in self._starts()[1:])
+        """Number of the last phase that has begun, from 0."""
+        return sum(step >= phase.start for phase in self._phases()[1:])
 
     def only(self, phase: int) -> "Cascade":
         return dataclasses.replace(self, always=phase)
@@ -124,18 +130,17 @@ class Cascade:
         self, state: State, batch: Batch, key: Array
     ) -> tuple[State, Metrics]:
         """One stage learns, or one is measured."""
-        works = [self._train, self._measure]
-        phases = [
-            functools.partial(works[phase % 2], phase // 2)
-            for phase in range(len(self._starts()))
-        ]
+        phases = self._phases()
         if self.always is None:
-            phase = (state.step >= jnp.array(self._starts()[1:])).sum()
-            stages, errors, loss = jax.lax.switch(phase, phases, state, batch, key)
+            starts = jnp.array([phase.start for phase in phases[1:]], jnp.int32)
+            phase = (state.step >= starts).sum()
+            works = [functools.partial(self._work, phase) for phase in phases]
+            stages, errors, loss = jax.lax.switch(phase, works, state, batch, key)
         else:
             phase = jnp.array(self.always)
-            stages, errors, loss = phases[self.always](state, batch, key)
-        now = (phase + 1) // 2
+            stages, errors, loss = self._work(phases[self.always], state, batch, key)
+        # What is measured is for the next stage.
+        now = jnp.array([phase.stage + phase.measures for phase in phases])[phase]
         metrics = {"loss": loss, "stage": (now + 1).astype(jnp.float32)}
         rates = [optimizers.learning_rates(stage) for stage in stages]
         if all(rates):
@@ -149,63 +154,63 @@ class Cascade:
         """Keypoints of every stage, in pixels of the canvas."""
         return jnp.stack(self._estimates(state, image, len(self.stages)))
 
-    def _starts(self) -> tuple[int, ...]:
-        """First steps of the phases: training and measuring take turns."""
-        lengths = [
-            length for s in self.stages for length in (s.steps, self.measured_steps)
-        ]
-        return (0, *itertools.accumulate(lengths[:-2]))
+    def _phases(self) -> list[Phase]:
+        """Training and measuring take turns; the last stage goes on for ever."""
+        phases, start = [], 0
+        for number, stage in enumerate(self.stages):
+            phases.append(Phase(start, number, measures=False))
+            start += stage.steps
+            if self.estimates == "simulated" and number + 1 < len(self.stages):
+                phases.append(Phase(start, number, measures=True))
+                start += self.measured_steps
+        return phases
 
-    def _train(
+    def _work(
+        self, phase: Phase, state: State, batch: Batch, key: Array
+    ) -> tuple[tuple[PyTree, ...], tuple[stage_errors.Errors, ...], Float[Array, ""]]:
+        """One stage's next state or errors; all others stay."""
+        if phase.measures:
+            errors, loss = self._measured(phase.stage, state, batch)
+            return state.stages, _replace(state.errors, phase.stage, errors), loss
+        after, loss = self._trained(phase.stage, state, batch, key)
+        return _replace(state.stages, phase.stage, after), state.errors, loss
+
+    def _trained(
         self, number: int, state: State, batch: Batch, key: Array
-    ) -> tuple[tuple[PyTree, ...], tuple[Errors, ...], Float[Array, ""]]:
-        """One step of one stage; the others stay."""
+    ) -> tuple[PyTree, Float[Array, ""]]:
         learner, key = self.stages[number].learner, _key(key, number)
         if number:
-            seen = self._simulated(number, state.errors[number - 1], batch, key)
+            seen = self._sub_images(number, state, batch, key)
         else:
             seen = sub_images.whole(batch, learner.objective.size)
         after, metrics = learner.train_step(state.stages[number], seen, key)
-        stages = _replace(state.stages, number, after)
-        return stages, state.errors, metrics["loss"]
+        return after, metrics["loss"]
 
-    def _measure(
-        self, number: int, state: State, batch: Batch, key: Array
-    ) -> tuple[tuple[PyTree, ...], tuple[Errors, ...], Float[Array, ""]]:
-        """Adds the errors of one stage; the loss is their mean square, in body sizes."""
+    def _measured(
+        self, number: int, state: State, batch: Batch
+    ) -> tuple[stage_errors.Errors, Float[Array, ""]]:
         found = self._estimates(state, batch.image, number + 1)[-1]
-        truth, labeled, size = self._truth(batch)
-        shift = (found - truth) / size[:, None, None]
-        found_size = self._size(found, jnp.ones_like(labeled))
-        ratio = jnp.log(found_size / size)
-        before = state.errors[number]
-        errors = Errors(
-            moments.add(before.shift, shift, labeled[..., None]),
-            moments.add(before.size, ratio, labeled.any(axis=1) & (found_size > 0)),
+        return stage_errors.add(
+            state.errors[number], found, self._found_size(found), self._truth(batch)
         )
-        total = jnp.where(labeled[..., None], jnp.square(shift), 0.0).sum()
-        loss = total / jnp.maximum(2 * labeled.sum(), 1)
-        return state.stages, _replace(state.errors, number, errors), loss
 
-    def _simulated(
-        self, number: int, errors: Errors, batch: Batch, key: Array
-    ) -> Batch:
-        """Sub-images around the truth, moved as estimates of the stage before are."""
-        which_key, shift_key, size_key = jax.random.split(jax.random.fold_in(key, 1), 3)
-        truth, labeled, size = self._truth(batch)
-        which = self._choose(which_key, labeled)
-        at = jnp.take_along_axis(truth, which[..., None], axis=1)
-        noise = jax.random.normal(shift_key, at.shape)
-        mean, spread = moments.mean(errors.shift), moments.spread(errors.shift)
-        center = at + size[:, None, None] * (mean[which] + spread[which] * noise)
-        noise = jax.random.normal(size_key, which.shape)
-        wrong = moments.mean(errors.size) + moments.spread(errors.size) * noise
-        side = self.box * size[:, None] * jnp.exp(wrong)
+    def _sub_images(self, number: int, state: State, batch: Batch, key: Array) -> Batch:
+        """What a later stage learns from: boxes around estimates of the one before."""
+        which_key, error_key = jax.random.split(jax.random.fold_in(key, 1))
+        truth = self._truth(batch)
+        which = self._choose(which_key, truth.labeled)
+        if self.estimates == "real":
+            pose = self._estimates(state, batch.image, number)[-1]
+            center = jnp.take_along_axis(pose, which[..., None], axis=1)
+            size = jnp.broadcast_to(self._found_size(pose)[:, None], which.shape)
+        else:
+            errors = state.errors[number - 1]
+            center, size = stage_errors.simulate(errors, truth, which, error_key)
         seen_size = self.stages[number].learner.objective.size
-        boxes = _boxes(center, side, seen_size)
         # Whoever has no size has nothing labeled either.
-        known = jnp.where(labeled[:, None], batch.visibility, 0)
+        known = jnp.where(truth.labeled[:, None], batch.visibility, 0)
         batch = dataclasses.replace(batch, visibility=known)
+        boxes = _boxes(center, self.box * size, seen_size)
         return sub_images.examples(batch, boxes, which, seen_size)
 
     def _choose(self, key: Array, labeled: Bool[Array, "b k"]) -> Int[Array, "b m"]:
@@ -245,7 +250,7 @@ class Cascade:
     ) -> Float[Array, "b k 2"]:
         """Each keypoint by a look at the box around it."""
         b, k = pose.shape[:2]
-        side = self.box * self._size(pose, jnp.ones((b, k), bool))
+        side = self.box * self._found_size(pose)
         boxes = _boxes(
             pose, jnp.broadcast_to(side[:, None], (b, k)), learner.objective.size
         )
@@ -255,16 +260,18 @@ class Cascade:
         own = everything[:, jnp.arange(k), jnp.arange(k)]
         return geometry.apply(boxes, own[:, :, None])[:, :, 0]
 
-    def _truth(
-        self, batch: Batch
-    ) -> tuple[Float[Array, "b k 2"], Bool[Array, "b k"], Float[Array, "b"]]:
-        """True keypoints, which of them count, and the body sizes, 1 where unknown."""
+    def _truth(self, batch: Batch) -> stage_errors.Truth:
         labeled = batch.visibility[:, 0] > 0
         size = self._size(batch.keypoints[:, 0], labeled)
         labeled &= size[:, None] > 0
         # Unlabeled ones are arbitrary numbers in the data sets.
         truth = jnp.where(labeled[..., None], batch.keypoints[:, 0], 0.0)
-        return truth, labeled, jnp.where(size > 0, size, 1.0)
+        return stage_errors.Truth(
+            keypoints=truth, labeled=labeled, size=jnp.where(size > 0, size, 1.0)
+        )
+
+    def _found_size(self, pose: Float[Array, "b k 2"]) -> Float[Array, "b"]:
+        return self._size(pose, jnp.ones(pose.shape[:2], bool))
 
     def _size(
         self, pose: Float[Array, "b k 2"], labeled: Bool[Array, "b k"]

@@ -47,12 +47,8 @@ class AP:
         Raises: ValueError if the skeleton has no sigmas, a person with labels has no
             area, or shapes disagree.
         """
-        sigmas = _sigmas(skeleton)
-        _check_shapes(poses, annotations, skeleton)
-        area = _area(annotations)
-        truth, ignored = _truth(annotations, area), _ignored(annotations, area)
-        found = _found(poses, _image_id(annotations))
-        result = pycoco.evaluate(truth, ignored, found, sigmas)
+        truth, ignored, found = people(poses, annotations, skeleton)
+        result = pycoco.evaluate(truth, ignored, found, skeleton.sigmas)
         return Table(
             name="AP",
             convention=_convention(truth, ignored, result, skeleton),
@@ -60,6 +56,20 @@ class AP:
             mean=result.statistics["AP"],
             extra=result.statistics,
         )
+
+
+def people(
+    poses: Poses, annotations: Annotations, skeleton: Skeleton
+) -> tuple[pycoco.Truth, Regions, pycoco.Found]:
+    """Who is there, what does not count, and who was predicted.
+
+    Raises: ValueError as `AP`.
+    """
+    _check_sigmas(skeleton)
+    _check_shapes(poses, annotations, skeleton)
+    area = _area(annotations)
+    found = _found(poses, _image_id(annotations))
+    return _truth(annotations, area), _ignored(annotations, area), found
 
 
 def _per_keypoint(
@@ -96,7 +106,7 @@ def _convention(
     )
 
 
-def _sigmas(skeleton: Skeleton) -> tuple[float, ...]:
+def _check_sigmas(skeleton: Skeleton) -> None:
     sigmas, k = skeleton.sigmas, len(skeleton.keypoints)
     if len(sigmas) != k or not all(0 < sigma < np.inf for sigma in sigmas):
         raise ValueError(
@@ -105,7 +115,6 @@ def _sigmas(skeleton: Skeleton) -> tuple[float, ...]:
             "file, as `sigmas` of its category, in a config by spec(coco_skeleton.read, "
             "path=..., sigmas=(...)), to `python -m jaxpose score` by --sigmas"
         )
-    return sigmas
 
 
 def _check_shapes(poses: Poses, annotations: Annotations, skeleton: Skeleton) -> None:

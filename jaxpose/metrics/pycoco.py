@@ -57,14 +57,8 @@ def evaluate(
     truth: Truth, ignored: Regions, found: Found, sigmas: Sequence[float]
 ) -> Result:
     """COCO's evaluation of keypoints, over all photographs that are mentioned."""
-    evaluation = cocoeval.COCOeval(iouType="keypoints")
-    evaluation.params.kpt_oks_sigmas = np.array(sigmas)
-    evaluation.params.catIds = [CATEGORY]
-    images = [truth.image_id, ignored.image_id, found.image_id]
-    evaluation.params.imgIds = np.unique(np.concatenate(images)).tolist()
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation.cocoGt = _indexed(_true_entries(truth) + _ignored_entries(ignored))
-        evaluation.cocoDt = _indexed(_found_entries(found))
+        evaluation = _fed(truth, ignored, found, sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -75,6 +69,51 @@ def evaluate(
         statistics=dict(zip(STATISTICS, numbers, strict=True)),
         matches=_matches(evaluation, len(truth.area)),
     )
+
+
+def match(
+    truth: Truth,
+    ignored: Regions,
+    found: Found,
+    sigmas: Sequence[float],
+    *,
+    oks: float,
+) -> tuple[Int[np.ndarray, "e 2"], Int[np.ndarray, "a"]]:
+    """Who was predicted by whom, as COCO pairs them at one threshold of OKS.
+
+    Returns:
+        (predicted, true) person of each pair; and the predictions that are of nobody
+        and of no ignored region. Only the 20 of a photograph with the highest scores
+        are looked at.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = _fed(truth, ignored, found, sigmas)
+        evaluation.params.iouThrs = np.array([oks])
+        evaluation.params.areaRng = evaluation.params.areaRng[:1]
+        evaluation.params.areaRngLbl = evaluation.params.areaRngLbl[:1]
+        evaluation.evaluate()
+    alone = [
+        number - 1
+        for image in evaluation.evalImgs
+        if image is not None
+        for number, true in zip(image["dtIds"], image["dtMatches"][0], strict=True)
+        if not true
+    ]
+    return _matches(evaluation, len(truth.area)), np.array(alone, dtype=int)
+
+
+def _fed(
+    truth: Truth, ignored: Regions, found: Found, sigmas: Sequence[float]
+) -> cocoeval.COCOeval:
+    """pycocotools with everybody in it; it prints on the way."""
+    evaluation = cocoeval.COCOeval(iouType="keypoints")
+    evaluation.params.kpt_oks_sigmas = np.array(sigmas)
+    evaluation.params.catIds = [CATEGORY]
+    images = [truth.image_id, ignored.image_id, found.image_id]
+    evaluation.params.imgIds = np.unique(np.concatenate(images)).tolist()
+    evaluation.cocoGt = _indexed(_true_entries(truth) + _ignored_entries(ignored))
+    evaluation.cocoDt = _indexed(_found_entries(found))
+    return evaluation
 
 
 def _indexed(entries: list[dict[str, Any]]) -> COCO:

@@ -172,7 +172,7 @@ class StackedHourglass(nn.Module):
         self, image: Float[Array, "b h w 3"], *, train: bool
     ) -> Float[Array, "s b h//4 w//4 k"]:
         """Raises: ValueError if the size of the image cannot be."""
-        self._check(*image.shape[1:3])
+        check_size(*image.shape[1:3], depth=self.depth)
         x = self._stem(image - jnp.array(self.mean), train)
         # A loop over stacked parameters (nn.scan) would compile 8 stacks sooner and run
         # much slower on CPU, whose loops use one thread: a third of the time and 5 times
@@ -204,14 +204,16 @@ class StackedHourglass(nn.Module):
             x = halved(x) if i == 1 else x
         return x
 
-    def _check(self, height: int, width: int) -> None:
-        unit = 4 * 2**self.depth
-        if height % unit or width % unit:
-            raise ValueError(
-                f"an image of {height} x {width} pixels; an hourglass of depth "
-                f"{self.depth} takes multiples of {unit} (4 before it, halved "
-                f"{self.depth} times in it): change the size, or lower the depth"
-            )
+
+def check_size(height: int, width: int, *, depth: int) -> None:
+    """Raises: ValueError if hourglasses cannot halve a quarter of it `depth` times."""
+    unit = 4 * 2**depth
+    if height % unit or width % unit:
+        raise ValueError(
+            f"an image of {height} x {width} pixels; an hourglass of depth {depth} "
+            f"takes multiples of {unit} (4 before it, halved {depth} times in it): "
+            "change the size, or lower the depth"
+        )
 
 
 def halved(x: Float[Array, "b h w c"]) -> Float[Array, "b h//2 w//2 c"]:

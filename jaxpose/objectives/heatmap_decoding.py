@@ -6,7 +6,7 @@ cells, one a map, and never cuts them to whole numbers.
 
 import dataclasses
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 
+@runtime_checkable
 class Decoder(Protocol):
     def __call__(self, maps: Float[Array, "b h w k"]) -> Float[Array, "b k 2"]: ...
 

@@ -1,4 +1,4 @@
-"""What heatmaps for one person a canvas share: their grid of cells, and its mirror.
+"""What heatmaps share: their grid of cells, and its mirror.
 
 A cell is a square of stride x stride pixels, so that cell c is centred on pixel
 (c + 0.5) x stride - 0.5. Outputs are "s b h w k", one set of maps from each of s stacks.
@@ -6,8 +6,9 @@ A cell is a square of stride x stride pixels, so that cell c is centred on pixel
 
 import math
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from jaxpose.objectives import heatmap_decoding
 from jaxpose.skeletons import Skeleton
@@ -66,6 +67,29 @@ def to_cells(pixels: Float[Array, "*n 2"], stride: int) -> Float[Array, "*n 2"]:
 def to_pixels(cells: Float[Array, "*n 2"], stride: int) -> Float[Array, "*n 2"]:
     """Undoes `to_cells`."""
     return (cells + 0.5) * stride - 0.5
+
+
+def shown(mask: Shaped[Array, "b y x"], stride: int) -> Float[Array, "b h w"]:
+    """Of each cell, the share where the mask is 1."""
+    b, y, _ = mask.shape
+    blocks = mask.astype(jnp.float32).reshape(b, y // stride, stride, -1, stride)
+    return blocks.mean(axis=(2, 4))
+
+
+def resize(
+    maps: Float[Array, "b _ _ k"], size: tuple[int, int]
+) -> Float[Array, "b h w k"]:
+    """Maps of the same canvas on a grid of other cells.
+
+    Bilinear between the middles of cells, as OpenCV does it; not smoothed first.
+    """
+    shape = (len(maps), *size, maps.shape[-1])
+    return jax.image.resize(maps, shape, "bilinear", antialias=False)
+
+
+def at_least_float32(outputs: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """bfloat16 would lose what small errors add, and positions between cells."""
+    return outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
 
 
 def poses(

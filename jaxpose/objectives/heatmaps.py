@@ -164,7 +164,7 @@ class Heatmaps:
             keypoints than are to be mined.
         """
         self._check(outputs, targets)
-        outputs = _at_least_float32(outputs)
+        outputs = heatmap_grid.at_least_float32(outputs)
         # What does not count is left out before it is squared, so that not even infinite
         # outputs reach the gradient from there.
         looked = targets.cells[..., None] & targets.counted[:, None, None]
@@ -187,7 +187,7 @@ class Heatmaps:
 
     def heatmaps(self, outputs: Float[Array, "s b h w k"]) -> Float[Array, "b h w k"]:
         """Those of the last stack."""
-        return _at_least_float32(outputs[-1])
+        return heatmap_grid.at_least_float32(outputs[-1])
 
     def true_heatmaps(self, targets: Targets) -> Float[Array, "b h w k"]:
         return targets.maps
@@ -223,11 +223,9 @@ class Heatmaps:
         return reached & (visibility >= (2 if self.weighting == "visible" else 1))
 
     def _cells(self, mask: Array) -> Bool[Array, "b h w"]:
-        (h, w), stride = self.grid, self.stride
         if not self.masked:
-            return jnp.ones((len(mask), h, w), bool)
-        blocks = mask.astype(jnp.float32).reshape(-1, h, stride, w, stride)
-        return blocks.mean(axis=(2, 4)) >= 0.5
+            return jnp.ones((len(mask), *self.grid), bool)
+        return heatmap_grid.shown(mask, self.stride) >= 0.5
 
     def _check(self, outputs: Float[Array, "s b h w k"], targets: Targets) -> None:
         heatmap_grid.check_outputs(outputs, targets.maps)
@@ -255,8 +253,3 @@ def _largest(error: Float[Array, "s b k"], count: int) -> Bool[Array, "s b k"]:
     """The keypoints of each example and stack with the largest errors."""
     _, chosen = jax.lax.top_k(error, count)
     return jax.nn.one_hot(chosen, error.shape[-1], dtype=bool).any(axis=-2)
-
-
-def _at_least_float32(outputs: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """bfloat16 would lose what small errors add, and positions between cells."""
-    return outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))

@@ -136,5 +136,4 @@ class SoftmaxHeatmaps:
 
 
 def _log_softmax(outputs: Float[Array, "*s b h w k"]) -> Float[Array, "*s b h w k"]:
-    logits = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
-    return jax.nn.log_softmax(logits, axis=(-3, -2))
+    return jax.nn.log_softmax(heatmap_grid.at_least_float32(outputs), axis=(-3, -2))

@@ -29,13 +29,14 @@ _LEAVES = {
 def state_dict(path: str) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The arrays of a file, be it of a state dict alone or of a training checkpoint.
 
-    Without the `module.` that a network trained on several GPUs has before its names.
+    Of a checkpoint it is what is under `state_dict`, or under hgpose's `netHg`; without
+    the `module.` that a network trained on several GPUs has before its names.
 
     Raises: ValueError or OSError if it holds no state dict or cannot be read.
     """
     content = torch_files.read(path)
     if isinstance(content, Mapping):
-        content = content.get("state_dict", content)
+        content = content.get("state_dict", content.get("netHg", content))
     if not isinstance(content, Mapping) or not all(
         isinstance(value, np.ndarray) for value in content.values()
     ):

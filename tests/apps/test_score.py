@@ -193,6 +193,15 @@ def test_published_coco_score_is_reproduced(capsys):
     assert "DONE" not in "".join(printed)  # of pycocotools
 
 
+def test_errors_of_published_predictions(capsys):
+    """Share of good keypoints and AP as in tests/metrics/test_coco_errors.py."""
+    files = published("coco_4_images_ground_truth.json", "coco_4_images_preds.json")
+    printed = lines(capsys, ["coco-errors", *files, "--json"])
+    assert printed[0] == "good@0.85" and "swap                 0.02210" in printed
+    data = json.loads(printed[-1])
+    assert round(181 * data["mean"]) == 163 and round(data["extra"]["AP"], 3) == 0.861
+
+
 @pytest.fixture
 def dogs(tmp_path):
     """One dog of two keypoints in each of two photographs, one found and one not."""

@@ -87,7 +87,7 @@ def test_a_download_of_other_content_is_not_kept(tmp_path, monkeypatch):
 
 def test_the_tfds_commands_import_works_without_tensorflow(tmp_path):
     archives.write_folder(tmp_path / "manual", "coco", coco_archive.official())
-    expected = ("coco_keypoints/2017/1.1.0 4", "[]")
+    expected = ("coco_keypoints/2017/1.2.0 4", "[]")
     assert archives.tfds_build("coco_keypoints", tmp_path) == expected
 
 

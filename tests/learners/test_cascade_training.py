@@ -1,5 +1,7 @@
 """A cascade through the loop: stopped in its second stage, and each stage evaluated."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from ml_collections import ConfigDict
 
 from jaxpose import config as configs
 from jaxpose import devices, evaluate, geometry, train
+from jaxpose.apps import overfit
 from jaxpose.config import spec
 from jaxpose.learners import cascade
 from jaxpose.objectives import stages
@@ -78,6 +81,23 @@ def test_each_stage_has_its_evaluation(lspet, whole):
     (table, _) = found["first"].tables
     assert table.convention.endswith("read by Stages(size=(24, 24), stage=1)")
     assert "read by" not in found["test"].tables[0].convention
+
+
+def test_learning_by_heart_compiles_each_phase_alone(lspet, tmp_path, monkeypatch):
+    """As the loop does: XLA's branches are slow on CPU."""
+    phases, whole_step = [], cascade.Cascade.train_step
+
+    def watched(self, *args):
+        phases.append(self.always)
+        return whole_step(self, *args)
+
+    monkeypatch.setattr(cascade.Cascade, "train_step", watched)
+    fields = experiment(lspet[0], num_steps=7)
+    taken = inspect.signature(overfit.overfit).parameters
+    given = {name: value for name, value in fields.items() if name in taken}
+    assert not overfit.overfit(**given, workdir=tmp_path)
+    # Four steps of stage 1, two that measure it, one of stage 2.
+    assert list(dict.fromkeys(phases)) == [0, 1, 2]
 
 
 def test_a_reader_for_canvases_of_another_size_is_refused(lspet):

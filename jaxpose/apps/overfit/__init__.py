@@ -14,8 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxpose import atomic, devices, evaluate, programs
-from jaxpose import data as datas
+from jaxpose import atomic, devices, evaluate, loading, programs
 from jaxpose.apps.overfit import exam as exams
 from jaxpose.apps.overfit import examples, free_outputs, training, verdict
 from jaxpose.apps.overfit.goal import Goal
@@ -30,7 +29,7 @@ def overfit(
     *,
     workdir: pathlib.Path,
     learner: Learner,
-    data: datas.Data,
+    data: loading.Data,
     evals: Mapping[str, evaluate.Eval],
     seed: int,
     num_steps: int,
@@ -58,8 +57,7 @@ def overfit(
     folder = workdir / "overfit"
     folder.mkdir(parents=True, exist_ok=True)
     goal = _ask_data(opened, rows, batch, folder / "truth.png")
-    chosen = dataclasses.replace(opened, people=opened.people.take(rows))
-    exam = exams.prepare(chosen.annotations(), batch, evals.values())
+    exam = exams.prepare(opened.take(rows).annotations(), batch, evals.values())
     left, sound = _ask_objective(learner, batch, goal, exam, seed)
     if not left.asked.any():
         _say("verdict", "nothing is left to learn; mend the objective first")
@@ -78,7 +76,7 @@ def _refuse_processes() -> None:
 
 
 def _ask_data(
-    opened: datas.Examples, rows: np.ndarray, batch: Batch, path: pathlib.Path
+    opened: loading.Examples, rows: np.ndarray, batch: Batch, path: pathlib.Path
 ) -> Goal:
     """Everything that is labeled in the examples, drawn, and what looks wrong."""
     visibility = np.asarray(batch.visibility)
@@ -87,7 +85,7 @@ def _ask_data(
         keypoints=np.asarray(batch.keypoints),
         visibility=visibility,
         asked=visibility > 0,
-        names=tuple(opened.people.describe(int(row)) for row in rows),
+        names=tuple(opened.describe(int(row)) for row in rows),
         skeleton=opened.data.skeleton,
     )
     _write(path, examples.truth_picture(goal))

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from jaxpose import draw
 from jaxpose.apps import exchanged_pairs
 from jaxpose.apps.overfit.goal import Goal, Reached
-from jaxpose.data import Examples
+from jaxpose.loading import Examples
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations
 
@@ -30,7 +30,7 @@ def choose(examples: Examples) -> Int[np.ndarray, "e"]:
             f"none of the {len(examples)} examples has a labeled keypoint; look at the "
             "visibility that the builder writes, and at the names of its keypoints"
         )
-    _, first = np.unique(examples.people.record[rows], return_index=True)
+    _, first = np.unique(examples.record[rows], return_index=True)
     if len(first) >= COUNT:
         rows = rows[np.sort(first)]
     return rows[np.unique(np.linspace(0, len(rows) - 1, COUNT).round().astype(int))]

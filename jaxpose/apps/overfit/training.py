@@ -123,13 +123,13 @@ def run(
         programs.init_state(learner, batch, seed), devices.replicated(mesh)
     )
     before = jax.device_get(network.parameters(state))
-    step = programs.train_step(learner, _as_it_is, seed, mesh)
+    program = programs.by_step(learner, _as_it_is, seed, mesh)
     check = _compile_check(learner, goal, exam, mesh)
     everywhere = devices.put_batch(batch, mesh)
     course = Course()
     bar = tqdm(range(1, num_steps + 1), unit="step", leave=False, disable=None)
     for number in bar:
-        state, metrics = step(state, everywhere)
+        state, metrics = program(number - 1)(state, everywhere)
         course.losses.append(float(metrics["loss"]))
         if "learning_rate" in metrics:
             course.rates.append(float(metrics["learning_rate"]))
