@@ -1,5 +1,6 @@
 """People whom a detector found, to be measured against those who are annotated."""
 
+import collections
 import dataclasses
 import math
 import pathlib
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxpose import geometry, groups, records
+from jaxpose import geometry, groups, prepared, records
 from jaxpose.pose_files import coco_parts
 from jaxpose.prepared import Listing
 from jaxpose.regions import Region
@@ -37,11 +38,14 @@ class Detections:
     Attributes:
         split: the photographs, and the truth about them; its `region` is not used.
         file: results in COCO's format: a JSON list of `image_id`, `bbox`, `score` and
-            maybe `category_id`. Boxes on photographs that are not in the split, which
-            may be a part of the data set, are left out.
+            maybe `category_id`. Of data sets that do not number their photographs,
+            such as LSP, `file_name` stands for `image_id`. Boxes on photographs that
+            are not in the split, which may be a part of the data set, are left out.
         region: cuts a canvas from a found box.
         category: number of the category to take.
         threshold: boxes with lower scores are left out.
+        most: boxes of a photograph, those of the highest scores; 0 for all. Metrics of
+            single people need 1.
     """
 
     split: records.Split
@@ -49,10 +53,12 @@ class Detections:
     region: Region
     category: int = 1
     threshold: float = 0.0
+    most: int = 0
 
     @property
     def boxes(self) -> str:
-        found = f"found ones of {pathlib.Path(self.file).name}"
+        best = f"the {self.most} best " if self.most else ""
+        found = f"{best}found ones of {pathlib.Path(self.file).name}"
         return f"{found} with scores of {self.threshold:g} or more, {self.region}"
 
     def open(
@@ -63,8 +69,10 @@ class Detections:
         """
         boxes = _read(pathlib.Path(self.file))
         people = self.split.open(data_dir, manual_dir, skeleton)
-        shown = _numbered(people)
-        found = self._found(boxes, shown, people)
+        listing = _listing(people)
+        found = self._found(boxes, listing, people)
+        # Where the data set does not number its photographs, from 0.
+        shown = prepared.join([listing])
         n, k = len(found.record), len(skeleton.keypoints)
         keypoints, visibility = np.zeros((n, k, 2), np.float32), np.zeros((n, k), int)
         size = shown.size[found.record]
@@ -86,22 +94,25 @@ class Detections:
         self, boxes: list[Mapping[str, Any]], shown: Listing, people: records.People
     ) -> _Found:
         """The boxes that count, and nobody on each photograph without any."""
-        record_of = {number: row for row, number in enumerate(shown.image_id.tolist())}
+        record_of = _records(shown)
         taken = [
             box
             for box in boxes
-            if box["image_id"] in record_of
+            if _shown(box) in record_of
             and box.get("category_id", self.category) == self.category
             and box["score"] >= self.threshold
         ]
+        if self.most:
+            taken = _best(taken, self.most)
         if not taken:
             raise ValueError(
                 f"{self.file}: none of its {len(boxes)} boxes is of category "
                 f"{self.category}, has a score of {self.threshold} or more, and is on a "
-                f"photograph of {', '.join(people.photographs.names)}; is it the split "
-                "that the detector ran on?"
+                f"photograph of {', '.join(people.photographs.names)}, by its image_id "
+                "or, of a data set that does not number them, by its file_name; is it "
+                "the split that the detector ran on?"
             )
-        record = np.array([record_of[box["image_id"]] for box in taken])
+        record = np.array([record_of[_shown(box)] for box in taken])
         start, sides = np.split(np.array([box["bbox"] for box in taken], float), 2, 1)
         missed = np.setdiff1d(people.record, record)
         return _Found(
@@ -130,8 +141,8 @@ def _read(file: pathlib.Path) -> list[Mapping[str, Any]]:
         if not _is_result(box):
             raise ValueError(
                 f"{file}: result {number} is {box}; it must have image_id, a whole "
-                "number, bbox as [x, y, width, height] with positive sides, and score, a "
-                "number"
+                "number, or file_name, bbox as [x, y, width, height] with positive "
+                "sides, and score, a number"
             )
     return boxes
 
@@ -139,10 +150,14 @@ def _read(file: pathlib.Path) -> list[Mapping[str, Any]]:
 def _is_result(box: Any) -> bool:
     return (
         isinstance(box, dict)
-        and isinstance(box.get("image_id"), int)
+        and (isinstance(box.get("image_id"), int) or _is_named(box))
         and _is_box(box.get("bbox"))
         and coco_parts.finite([box.get("score")])
     )
+
+
+def _is_named(result: Mapping[str, Any]) -> bool:
+    return "image_id" not in result and isinstance(result.get("file_name"), str)
 
 
 def _is_box(box: Any) -> bool:
@@ -154,15 +169,36 @@ def _is_box(box: Any) -> bool:
     )
 
 
-def _numbered(people: records.People) -> Listing:
+def _shown(box: Mapping[str, Any]) -> int | str | None:
+    """What tells the photograph of a result: its number, else its file's name."""
+    return box.get("image_id", box.get("file_name"))
+
+
+def _records(shown: Listing) -> dict[int | str | None, int]:
+    """Number of a photograph, or name where numbers are unknown, -> its record."""
+    known = shown.names if (shown.image_id < 0).any() else shown.image_id.tolist()
+    return {key: row for row, key in enumerate(known)}
+
+
+def _best(boxes: list[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
+    """So many of each photograph, those of the highest scores."""
+    taken: list[Mapping[str, Any]] = []
+    count: collections.Counter[int | str | None] = collections.Counter()
+    for box in sorted(boxes, key=lambda box: -box["score"]):
+        if count[_shown(box)] < most:
+            count[_shown(box)] += 1
+            taken.append(box)
+    return taken
+
+
+def _listing(people: records.People) -> Listing:
     """Every photograph.
 
-    Raises: ValueError if the data set does not number its photographs.
+    Raises: ValueError of several data sets, whose photographs no file can tell apart.
     """
-    shown = people.listing
-    if shown is None or (shown.image_id < 0).any():
+    if people.listing is None:
         raise ValueError(
-            f"{people.photographs.names[0]} does not number its photographs, so no file "
-            "of detections can belong to it; use the people's own boxes"
+            f"{', '.join(people.photographs.names)} are several data sets, so no file of "
+            "detections can belong to them; give each its own"
         )
-    return shown
+    return people.listing

@@ -154,17 +154,42 @@ def test_what_is_no_file_of_boxes(boxes, message, own, tmp_path):
         find(own, tmp_path, boxes)
 
 
-def test_photographs_without_numbers_have_no_detections(tmp_path):
+def test_the_best_boxes_of_each_photograph(own, tmp_path):
+    found = find(own, tmp_path, most=1)
+    assert found.names == ("2.jpg", "7.jpg", "6.jpg", "5.jpg")
+    np.testing.assert_array_equal(found.more["score"], [0.9, 0.7, 0.5, np.nan])
+
+
+def test_photographs_without_numbers_are_known_by_their_files(tmp_path):
     files = archives.archive_files(lspet)
     archives.write_folder(tmp_path, "lspet_dataset", files)
-    own = records.Split(
+    split = records.Split(
         builder=lspet.Builder, split="train", region=regions.WholeImage(), at_least=0
     )
-    with pytest.raises(ValueError, match="lspet/train does not number its photographs"):
-        (tmp_path / "found.json").write_text(json.dumps(FOUND))
-        detections.Detections(
-            split=own, file=str(tmp_path / "found.json"), region=regions.KnownBox()
-        ).open(str(tmp_path), str(tmp_path), skeletons.LSP)
+    truth = split.open(str(tmp_path), str(tmp_path), skeletons.LSP)
+    boxes = [
+        {"file_name": truth.names[2], "bbox": [1, 2, 4, 6], "score": score}
+        for score in (0.1, 0.8)
+    ]
+    (tmp_path / "found.json").write_text(json.dumps(boxes))
+    source = detections.Detections(
+        split=split,
+        file=str(tmp_path / "found.json"),
+        region=regions.KnownBox(padding=1.0, aspect=0.0),
+        most=1,
+    )
+    found = source.open(str(tmp_path), str(tmp_path), skeletons.LSP)
+    # One row a photograph, as metrics of single people need: the found one first.
+    others = [n for n in range(len(truth)) if n != 2]
+    assert found.record.tolist() == [2, *others]
+    assert found.more["image_id"].tolist() == [2, *others]
+    np.testing.assert_array_equal(found.box[0], [0.5, 1.5, 4.5, 7.5])
+    assert found.more["score"][0] == 0.8
+    rows = found.annotations().keypoints
+    np.testing.assert_array_equal(rows[0, 0], truth.keypoints[2])
+    assert rows.shape == (len(truth), 1, 14, 2)
+    with pytest.raises(ValueError, match="by its file_name"):
+        find(split, tmp_path, FOUND)
 
 
 def test_the_published_predictions_have_their_published_score(tmp_path):
