@@ -4,8 +4,8 @@
         python main.py --config configs/associative_figures.py
 
 One to eight people a picture, some before others, and crowds behind them; draws 12,500
-pictures first. Hourglasses with batch normalization take the place of the original's,
-which learns slower.
+pictures first. A small ResNet takes the place of the original's hourglasses: it makes three
+times as many images a second here.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -15,7 +15,7 @@ from jaxpose import augment, checkpoint, evaluate, records, regions, scenes
 from jaxpose.config import spec
 from jaxpose.learners import optimizers, supervised
 from jaxpose.metrics import coco, coco_errors
-from jaxpose.models import hourglass
+from jaxpose.models import pose_resnet, resnet
 from jaxpose.objectives import associative, grouping
 from jaxpose.skeletons import COCO
 
@@ -25,8 +25,8 @@ def get_config() -> ConfigDict:
     # One field wherever it stands: --config.data.size=... changes all.
     size = config_dict.FieldReference((192, 192))
     config.seed = 0
-    config.batch_size = 16
-    config.num_steps = 6000
+    config.batch_size = 32
+    config.num_steps = 5000
     config.data_dir = "data"
     config.manual_dir = "data/manual"
     config.log_every = 50
@@ -65,14 +65,16 @@ def get_config() -> ConfigDict:
     config.learner = spec(
         supervised.Supervised,
         model=spec(
-            hourglass.StackedHourglass,
+            pose_resnet.PoseResNet,
             # 17 heatmaps, and as many maps of tags.
             num_keypoints=34,
-            stacks=2,
-            features=64,
-            increase=32,
-            depth=4,
-            stem=(16, 32, 64),
+            trunk=spec(
+                resnet.ResNet,
+                blocks=(1, 1, 2, 2),
+                bottleneck=False,
+                features=(32, 64, 128, 256),
+            ),
+            deconvolutions=(64, 64, 64),
         ),
         objective=spec(
             associative.Associative,
@@ -89,7 +91,7 @@ def get_config() -> ConfigDict:
             optimizers.adamw,
             learning_rate=spec(
                 optimizers.warmup_cosine,
-                peak=3e-3,
+                peak=2e-3,
                 warmup_steps=200,
                 num_steps=config.get_ref("num_steps"),
             ),
