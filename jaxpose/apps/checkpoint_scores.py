@@ -151,7 +151,7 @@ def save_poses(
     poses, truth = result.poses, result.annotations
     found = np.ones(poses.person_scores.shape, bool)
     if found.shape[1] > 1:
-        found = np.isfinite(poses.keypoints).any(axis=(-2, -1))
+        found = np.asarray(np.isfinite(poses.keypoints).any(axis=(-2, -1)))
     predictions = pose_files.Predictions(
         keypoints=np.asarray(poses.keypoints)[found],
         scores=np.asarray(poses.scores)[found],

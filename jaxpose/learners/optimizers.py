@@ -27,6 +27,11 @@ def sgd(
     )
 
 
+def adam(*, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """Adam without decay (Kingma and Ba 2015), as PyTorch's: betas 0.9 and 0.999."""
+    return optax.chain(optax.scale_by_adam(), descend(learning_rate))
+
+
 def adamw(
     *, learning_rate: optax.ScalarOrSchedule, weight_decay: float
 ) -> optax.GradientTransformation:

@@ -4,7 +4,8 @@ Source: Newell et al. 2016; widths, order and initial values of PyTorch-Pose's `
 `hg_gn`. Its `--features` is accepted and ignored; here it counts.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -163,8 +164,7 @@ class StackedHourglass(nn.Module):
     remat: bool = False
 
     def __post_init__(self) -> None:
-        if self.stacks < 1:
-            raise ValueError(f"stacks={self.stacks} must be 1 or more")
+        check_stacks(self.stacks)
         super().__post_init__()
 
     @nn.compact
@@ -173,36 +173,83 @@ class StackedHourglass(nn.Module):
     ) -> Float[Array, "s b h//4 w//4 k"]:
         """Raises: ValueError if the size of the image cannot be."""
         check_size(*image.shape[1:3], depth=self.depth)
-        x = self._stem(image - jnp.array(self.mean), train)
-        # A loop over stacked parameters (nn.scan) would compile 8 stacks sooner and run
-        # much slower on CPU, whose loops use one thread: a third of the time and 5 times
-        # slower when measured once, by hand, on two cores.
-        stack = nn.remat(Stack, static_argnums=(2,)) if self.remat else Stack
-        outputs = []
-        for i in range(self.stacks):
-            x, maps = stack(
-                num_keypoints=self.num_keypoints,
-                last=i == self.stacks - 1,
-                depth=self.depth,
-                blocks=self.blocks,
-                increase=self.increase,
-                norm=self.norm,
-                dtype=self.dtype,
-                name=f"stack{i}",
-            )(x, train)
-            outputs.append(maps)
-        maps = jnp.stack(outputs)
-        return maps.astype(jnp.promote_types(maps.dtype, jnp.float32))
+        x = stem(
+            image - jnp.array(self.mean),
+            (*self.stem, self.features),
+            quarter=True,
+            norm=self.norm,
+            dtype=self.dtype,
+            train=train,
+        )
+        stack = functools.partial(
+            rematerialised() if self.remat else Stack,
+            num_keypoints=self.num_keypoints,
+            depth=self.depth,
+            blocks=self.blocks,
+            increase=self.increase,
+            norm=self.norm,
+            dtype=self.dtype,
+        )
+        return stacked(x, stack, stacks=self.stacks, train=train)
 
-    def _stem(self, x: Float[Array, "b h w 3"], train: bool) -> Array:
-        """From the image to the grid of the heatmaps."""
-        x = convolution.Conv(self.stem[0], 7, 2, dtype=self.dtype, name="stem_conv")(x)
-        x = nn.relu(self.norm(name="stem_norm")(x, train=train))
-        for i, features in enumerate((*self.stem[1:], self.features), start=1):
-            block = Residual(features, self.norm, self.dtype, name=f"stem_{i}")
-            x = block(x, train=train)
-            x = halved(x) if i == 1 else x
-        return x
+
+def rematerialised() -> Callable[..., nn.Module]:
+    """`Stack`, that keeps nothing but its input for the gradient."""
+    return nn.remat(Stack, static_argnums=(2,))
+
+
+def stem(
+    x: Float[Array, "b h w i"],
+    features: Sequence[int],
+    *,
+    quarter: bool,
+    norm: Norm,
+    dtype: str,
+    train: bool,
+) -> Float[Array, "b g v o"]:
+    """Layers before the first stack: a convolution, and residual blocks.
+
+    Args:
+        features: output channels of each.
+        quarter: whether the grid shrinks to a quarter along each axis, or stays.
+    """
+    kernel, stride = (7, 2) if quarter else (3, 1)
+    first, *rest = features
+    x = convolution.Conv(first, kernel, stride, dtype=dtype, name="stem_conv")(x)
+    x = nn.relu(norm(name="stem_norm")(x, train=train))
+    for i, width in enumerate(rest, start=1):
+        x = Residual(width, norm, dtype, name=f"stem_{i}")(x, train=train)
+        x = halved(x) if quarter and i == 1 else x
+    return x
+
+
+def stacked(
+    x: Float[Array, "b h w c"],
+    stack: Callable[..., nn.Module],
+    *,
+    stacks: int,
+    train: bool,
+) -> Float[Array, "s b h w k"]:
+    """Heatmaps of all stacks, one after the other, in float32 at least.
+
+    Args:
+        stack: makes one, given a name and whether it is the last.
+    """
+    # A loop over stacked parameters (nn.scan) would compile 8 stacks sooner and run much
+    # slower on CPU, whose loops use one thread: a third of the time and 5 times slower
+    # when measured once, by hand, on two cores.
+    outputs = []
+    for i in range(stacks):
+        x, maps = stack(last=i == stacks - 1, name=f"stack{i}")(x, train)
+        outputs.append(maps)
+    maps = jnp.stack(outputs)
+    return maps.astype(jnp.promote_types(maps.dtype, jnp.float32))
+
+
+def check_stacks(stacks: int) -> None:
+    """Raises: ValueError without a stack."""
+    if stacks < 1:
+        raise ValueError(f"stacks={stacks} must be 1 or more")
 
 
 def check_size(height: int, width: int, *, depth: int) -> None:
