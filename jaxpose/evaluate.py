@@ -216,6 +216,9 @@ def _canvases(cut: loading.Data) -> str:
             boxes += f" in the middle of {cut.crop}"
         return f"boxes: {boxes}"
     size = "{} x {}".format(*cut.size)
+    if isinstance(cut, scenes.Scenes) and cut.around == "person":
+        regions = " and ".join(dict.fromkeys(source.boxes for source in cut.sources))
+        return f"each person with everybody around on {size}, a picture each: {regions}"
     cropped = isinstance(cut, scenes.Scenes) and cut.buckets
     return f"whole photographs as they fit {size}" + (", cropped" if cropped else "")
 

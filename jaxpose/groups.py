@@ -1,7 +1,7 @@
-"""People by photograph: everybody on one in one row, and how large each of them is."""
+"""People by photograph: everybody on one in one row."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from jaxpose import ignored, records
 from jaxpose.pose_files import coco_parts
@@ -42,24 +42,3 @@ def annotations(
         ignored=people.ignored and ignored.renumber(people.ignored, record, image_id),
         **more,
     )
-
-
-def extents(people: records.People) -> Float[np.ndarray, "m"]:
-    """Root of the area, else diagonal of the box, else that of the keypoints' box.
-
-    In source pixels, 1 at least.
-    """
-    unknown = np.full((len(people), 4), np.nan)
-    labeled = (people.visibility > 0)[..., None]
-    high = np.where(labeled, people.keypoints, -np.inf).max(axis=1)
-    low = np.where(labeled, people.keypoints, np.inf).min(axis=1)
-    box = people.more.get("box", unknown)
-    known = [
-        np.sqrt(people.more.get("area", unknown[:, 0])),
-        np.hypot(*(box[:, 2:] - box[:, :2]).T),
-        np.hypot(*np.maximum(high - low, 0).T),
-    ]
-    extent = np.ones(len(people))
-    for length in reversed(known):
-        extent = np.where(length >= 1, length, extent)
-    return extent

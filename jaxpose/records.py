@@ -40,9 +40,9 @@ class People:
         size: (height, width) of the photograph.
         names: file name of the photograph.
         more: what else the data sets tell of people, under the names of
-            data_builders/README.md, `image_id`, and `place`, which person of the record
-            it is, from 0. Where one of several data sets does not tell, nan, -1 or
-            False.
+            data_builders/README.md, `image_id`, `place`, which person of the record it
+            is, from 0, and `listed`, who belongs to the split. Where one of several
+            data sets does not tell, nan, -1 or False.
         ignored: crowds and people with too few keypoints, where the data set has boxes.
             Its `image_id` is the number within `photographs`.
         listing: every photograph, also of nobody; None of several data sets.
@@ -164,9 +164,17 @@ class Split:
     def boxes(self) -> str:
         return str(self.region)
 
-    def open(self, data_dir: str, manual_dir: str, skeleton: Skeleton) -> People:
-        """Raises: ValueError for a split or a keypoint that the data set lacks, and
-        where nobody is left.
+    def open(
+        self,
+        data_dir: str,
+        manual_dir: str,
+        skeleton: Skeleton,
+        *,
+        everybody: bool = False,
+    ) -> People:
+        """Who belongs to the split, or everybody on its photographs.
+
+        Raises: ValueError for an unknown split or keypoint, and where nobody is left.
         """
         builder = prepared.prepare(self.builder, data_dir, manual_dir, self.config)
         photographs, listed = prepared.open_split(builder, self.split)
@@ -175,8 +183,12 @@ class Split:
         rows, passed, shown = [], [], []
         for number in range(len(photographs)):
             example = photographs.read(number)
-            counts = self._counts(example, order, listed)
-            rows.append(self._rows(example, number, order, counts))
+            seen = np.where(order >= 0, example["visibility"][:, order], 0)
+            counts = (seen > 0).sum(axis=1) >= self.at_least
+            of_split = example[listed] if listed else np.ones_like(counts)
+            counts &= of_split | everybody
+            own = {"listed": of_split[counts]}
+            rows.append(own | self._rows(example, number, order, counts))
             passed.append(ignored.of_record(example, number, ~counts))
             shown.append(prepared.photograph_of(example))
         found = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
@@ -189,14 +201,6 @@ class Split:
         return dataclasses.replace(
             people, ignored=ignored.join(passed), listing=prepared.listing(shown)
         )
-
-    def _counts(
-        self, example: Mapping[str, Any], order: Int[np.ndarray, "k"], listed: str
-    ) -> Bool[np.ndarray, "p"]:
-        """Which people of a record belong to the split and are labeled enough."""
-        seen = np.where(order >= 0, example["visibility"][:, order], 0)
-        counts = (seen > 0).sum(axis=1) >= self.at_least
-        return counts & example[listed] if listed else counts
 
     def _rows(
         self,

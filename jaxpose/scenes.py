@@ -11,11 +11,13 @@ from jaxpose import (
     canvases,
     geometry,
     groups,
+    lengths,
     loading,
     prepared,
     records,
     regions,
     supervision,
+    views,
 )
 from jaxpose.prepared import Listing
 from jaxpose.skeletons import Skeleton
@@ -26,16 +28,24 @@ Size = tuple[int, int]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scenes:
-    """What a network of several people sees: whole photographs, their proportions kept.
+    """What a network of several people sees, proportions kept.
 
-    A photograph is scaled to fill the canvas along one axis, and centred along the
-    other. Training draws the photographs on which somebody is labeled; evaluation has
-    them all, since false alarms count.
+    A whole photograph is scaled to fill the canvas along one axis, and centred along
+    the other. Training draws the photographs on which somebody is labeled; evaluation
+    has them all, since false alarms count.
+
+    Around a person, it is the person's region that fills the canvas, with all that is
+    beside it on the photograph. The person comes first. Keypoints outside the canvas
+    are unlabeled, of everybody, and for metrics each canvas is a picture of its own.
 
     Attributes:
-        sources: data sets, one after the other; their `region` is the whole image.
+        sources: data sets, one after the other; their `region` is the whole image, or
+            around a person that of the person.
         skeleton: keypoints are looked up by name; those a data set lacks are unlabeled.
         size: (height, width) of the canvas.
+        around: what an example is: a whole photograph, or the surroundings of one
+            person of the split, also with people who are not of the split.
+        length: what `Batch.scale` tells of people.
         people: most people of a canvas. Of more, those with the most labeled keypoints
             stay, and of these the largest. Annotations for metrics have everybody.
         unlabeled: people without enough labeled keypoints are `shown` to the loss as
@@ -53,6 +63,8 @@ class Scenes:
     sources: tuple[records.Split, ...]
     skeleton: Skeleton
     size: Size
+    around: Literal["photograph", "person"] = "photograph"
+    length: lengths.Length = dataclasses.field(default_factory=lengths.Extent)
     people: int = 30
     unlabeled: Literal["shown", "masked"] = "masked"
     buckets: tuple[Size, ...] = ()
@@ -65,21 +77,25 @@ class Scenes:
         if self.people < 1:
             raise ValueError(f"people={self.people} on a canvas; it must be 1 or more")
         for source in self.sources:
-            if source.region != regions.WholeImage():
+            whole = source.region == regions.WholeImage()
+            if not whole and self.around == "photograph":
                 raise ValueError(
                     f"{source.split} is cut by {source.region}, but scenes are whole "
-                    "photographs; give region=regions.WholeImage()"
+                    "photographs; give region=regions.WholeImage(), or around='person'"
                 )
+        if self.buckets and self.around == "person":
+            raise ValueError(f"buckets={self.buckets} are for whole photographs alone")
 
     def open(self, data_dir: str, manual_dir: str) -> "Examples":
         """Prepares what is missing and reads every annotation, but no photograph."""
-        parts = [s.open(data_dir, manual_dir, self.skeleton) for s in self.sources]
+        own = self.around == "person"
+        where = data_dir, manual_dir, self.skeleton
+        parts = [source.open(*where, everybody=own) for source in self.sources]
         people = records.concatenate(parts)
-        listings = [part.listing for part in parts if part.listing is not None]
-        record = np.arange(len(people.photographs))
-        return Examples(
-            self, people, prepared.join(listings), groups.extents(people), record
-        )
+        listing = prepared.join([p.listing for p in parts if p.listing is not None])
+        shown = views.around(people) if own else views.whole(listing)
+        length = self.length(people, self.skeleton)
+        return Examples(self, people, listing, length, shown)
 
     def enlarged(self, factor: float) -> "Scenes":
         """The same photographs on larger or smaller canvases, to whole pixels."""
@@ -92,23 +108,27 @@ class Scenes:
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Opened scenes, one photograph a row.
+    """Opened scenes, one view a row.
 
     Attributes:
         people: of all photographs, by photograph.
         listing: of all photographs.
-        extent: length of each person, source pixels; see `Batch.scale`.
-        record: number of the photograph of each row.
+        length: of each person, source pixels; see `Batch.scale`.
+        rows: what each shows.
     """
 
     data: Scenes
     people: records.People
     listing: Listing
-    extent: Float[np.ndarray, "m"]
-    record: Int[np.ndarray, "n"]
+    length: Float[np.ndarray, "m"]
+    rows: views.Views
 
     def __len__(self) -> int:
-        return len(self.record)
+        return len(self.rows)
+
+    @property
+    def record(self) -> Int[np.ndarray, "n"]:
+        return self.rows.record
 
     @property
     def box_scores(self) -> None:
@@ -122,6 +142,8 @@ class Examples:
 
     def annotations(self) -> Annotations:
         """Everybody, also those for whom a canvas has no room."""
+        if self.data.around == "person":
+            return self.rows.annotations(self.people, self.listing, self.data.size)
         there = np.flatnonzero(np.isin(self.people.record, self.record))
         return groups.annotations(self.people.take(there), self.listing, self.record)
 
@@ -137,13 +159,13 @@ class Examples:
     def shown(
         self, row: int
     ) -> tuple[Float[np.ndarray, "p k 2"], Int[np.ndarray, "p k"]]:
-        """Keypoints, in source pixels, and visibility of everybody on a photograph."""
-        there = self._there(row)
-        return self.people.keypoints[there], self.people.visibility[there]
+        """Keypoints, in source pixels, and visibility of everybody in a view."""
+        who, visibility = self.rows.seen(self.people, row, self.data.size)
+        return self.people.keypoints[who], visibility
 
     def take(self, rows: Int[np.ndarray, "r"]) -> "Examples":
         """Some rows, in the order given."""
-        return dataclasses.replace(self, record=self.record[rows])
+        return dataclasses.replace(self, rows=self.rows.take(rows))
 
     def train_batches(
         self, *, seed: int, batch_size: int, start: int, stop: int, part: slice
@@ -174,9 +196,10 @@ class Examples:
 
     def eval_batches(self, *, batch_size: int, part: slice) -> Iterator[Batch]:
         """Every row once, bucket by bucket; each bucket is padded with index -1."""
+        sizes = (self.data.size, *self.data.buckets)
         batches = [
             (size, np.append(rows, -1)[loading.padded(first, batch_size, len(rows))])
-            for size, rows in self._buckets()
+            for size, rows in self.rows.buckets(self.data.size, sizes)
             for first in range(0, len(rows), batch_size)
         ]
 
@@ -185,21 +208,6 @@ class Examples:
             return self.load(rows[part], size=size)
 
         return self._iterate(load, 0, len(batches))
-
-    def _buckets(self) -> list[tuple[Size, Int[np.ndarray, "r"]]]:
-        """(height, width) of canvases, smallest first, each with its rows."""
-        sizes = sorted({self.data.size, *self.data.buckets}, key=np.prod)
-        photograph = self.listing.size[self.record]
-        needed = photograph * self._factor(photograph)[:, None]
-        # A canvas of `size` holds every photograph, but for rounding.
-        holds = [(needed <= np.array(size) + 1e-6).all(axis=1) for size in sizes]
-        bucket = np.argmax(holds, axis=0)
-        rows = (np.flatnonzero(bucket == number) for number in range(len(sizes)))
-        return [(size, own) for size, own in zip(sizes, rows, strict=True) if len(own)]
-
-    def _factor(self, size: Int[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n"]:
-        """Canvas pixels for a pixel of photographs of this (height, width)."""
-        return (np.array(self.data.size) / size).min(axis=-1)
 
     def _iterate(
         self, load: Callable[[int], Batch], start: int, stop: int
@@ -223,45 +231,44 @@ class Examples:
 
     def _example(self, row: int, canvas: Size) -> dict[str, Any]:
         record, people = int(self.record[row]), self.people
-        size = self.listing.size[record]
-        factor = float(self._factor(size))
-        there = self._there(row)
-        kept = self._kept(there)
+        who, visibility = self._kept(row)
         try:
             example = people.photographs.read(record)
             image, inside, to_canvas = canvases.cut(
                 example["image"],
-                _centered(size, np.array(canvas) / factor),
-                size=size,
+                self.rows.shown(row, canvas, self.data.size),
+                size=self.listing.size[record],
                 canvas_size=canvas,
                 border=self.data.border,
                 antialias=self.data.antialias,
             )
-            hidden = self._hidden(len(example["visibility"]), there, kept)
+            there = self.rows.there(people, row)
+            hidden = self._hidden(len(example["visibility"]), there, who)
             mask = supervision.canvas_mask(example, hidden, to_canvas, canvas)
         except ValueError as error:
             raise ValueError(f"{self.describe(row)}: {error}") from None
-        keypoints = people.keypoints[kept].astype(np.float64)
+        keypoints = people.keypoints[who].astype(np.float64)
+        factor = self.rows.factor(np.array(row), self.data.size)
         return self._empty(canvas) | {
             "image": image,
             "mask": mask * inside,
             "weight": np.float32(1),
             "to_source": geometry.invert(to_canvas).astype(np.float32),
             "keypoints": self._filled(geometry.apply(to_canvas, keypoints), 0.0),
-            "visibility": self._filled(people.visibility[kept], 0),
-            "scale": self._filled(self.extent[kept] * factor, 1.0),
+            "visibility": self._filled(visibility, 0),
+            "scale": self._filled(self.length[who] * factor, 1.0),
         }
 
-    def _there(self, row: int) -> Int[np.ndarray, "p"]:
-        """Rows of `people` who are on a photograph."""
-        record = self.record[row]
-        return np.arange(*np.searchsorted(self.people.record, [record, record + 1]))
-
-    def _kept(self, there: Int[np.ndarray, "p"]) -> Int[np.ndarray, "kept"]:
-        """Those for whom a canvas has room."""
-        labels = (self.people.visibility[there] > 0).sum(axis=1)
-        order = np.lexsort((-self.extent[there], -labels))
-        return there[np.sort(order[: self.data.people])]
+    def _kept(
+        self, row: int
+    ) -> tuple[Int[np.ndarray, "kept"], Int[np.ndarray, "kept k"]]:
+        """Rows of `people` for whom a canvas has room, and what of them is labeled."""
+        who, visibility = self.rows.seen(self.people, row, self.data.size)
+        labels = (visibility > 0).sum(axis=1)
+        other = who != self.rows.person[row]
+        order = np.lexsort((-self.length[who], -labels, other))
+        kept = np.sort(order[: self.data.people])
+        return who[kept], visibility[kept]
 
     def _hidden(
         self, count: int, there: Int[np.ndarray, "p"], kept: Int[np.ndarray, "kept"]
@@ -289,11 +296,3 @@ class Examples:
             "weight": np.float32(0),
             "to_source": np.eye(2, 3, dtype=np.float32),
         }
-
-
-def _centered(
-    size: Int[np.ndarray, "2"], sides: Float[np.ndarray, "2"]
-) -> Float[np.ndarray, "4"]:
-    """The box of (height, width) `sides` about the middle of a photograph."""
-    middle = (size[::-1] - 1) / 2
-    return np.concatenate([middle - sides[::-1] / 2, middle + sides[::-1] / 2])

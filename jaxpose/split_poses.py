@@ -1,21 +1,31 @@
 """The poses of a whole split: batches through the network, into the order of the rows."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Int, PyTree
 from tqdm import tqdm
 
-from jaxpose import devices, heatmap_pictures, loading, predict
+from jaxpose import augment, devices, heatmap_pictures, loading, predict
 from jaxpose.skeletons import Skeleton
-from jaxpose.types import Batch, HeatmapObjective, Learner, Objective, Poses
+from jaxpose.types import (
+    Batch,
+    HeatmapObjective,
+    Learner,
+    Objective,
+    Poses,
+    ReconstructingLearner,
+)
 
 # Examples whose heatmaps are drawn, all of the first batch.
 HEATMAPS = 4
 
-_Found = tuple[Poses, Int[Array, "b"], heatmap_pictures.Maps | None]
+_Maps = heatmap_pictures.Maps
+_Found = tuple[Poses, Int[Array, "b"], _Maps | None]
 
 
 class Finder:
@@ -43,10 +53,11 @@ class Finder:
 
         self._mesh = mesh
         self._look = devices.data_parallel(look, mesh)
+        self._reconstructed = _reconstruction(learner, objective)
 
     def find(
         self, state: PyTree, examples: loading.Examples, *, batch_size: int, name: str
-    ) -> tuple[Poses, heatmap_pictures.Maps | None]:
+    ) -> tuple[Poses, _Maps | None]:
         """Poses of every row, in source pixels, and the heatmaps of a few examples.
 
         Args:
@@ -60,10 +71,11 @@ class Finder:
         with tqdm(total=len(examples), desc=name, leave=False, disable=None) as bar:
             for batch in batches:
                 found = self._look(state, devices.put_batch(batch, self._mesh))
-                # Replicated, so that every process holds the whole split.
-                poses, index, maps = jax.tree.map(np.asarray, found)
                 if not parts:
-                    first = maps
+                    maps = self._reconstructed(state, found[2])
+                    first = jax.tree.map(np.asarray, maps)
+                # Replicated, so that every process holds the whole split.
+                poses, index = jax.tree.map(np.asarray, found[:2])
                 parts.append(poses)
                 rows.append(index)
                 bar.update(int((index >= 0).sum()))
@@ -80,7 +92,7 @@ def _order(index: Int[np.ndarray, "n"]) -> Int[np.ndarray, "m"]:
 
 def _heatmaps(
     objective: Objective, outputs: PyTree, batch: Batch, step: Int[Array, ""]
-) -> heatmap_pictures.Maps | None:
+) -> _Maps | None:
     """Of the first examples of a batch; None if the objective has none."""
     if not isinstance(objective, HeatmapObjective):
         return None
@@ -91,3 +103,28 @@ def _heatmaps(
         truth=objective.true_heatmaps(objective.targets(first, step)),
         prediction=objective.heatmaps(outputs)[:HEATMAPS],
     )
+
+
+def _reconstruction(
+    learner: Learner, objective: Objective
+) -> Callable[[PyTree, _Maps | None], _Maps | None]:
+    """Adds what a discriminator makes of the maps, in a program of its own.
+
+    One batch alone asks for it. Maps of another objective than the learner's, which the
+    discriminator does not know, stay as they are, and so does everything without one.
+    """
+    if not isinstance(learner, ReconstructingLearner) or (
+        objective is not learner.objective
+    ):
+        return lambda state, maps: maps
+
+    def more(state: PyTree, maps: _Maps) -> _Maps:
+        image = augment.to_float(jnp.asarray(maps.canvas))
+        truth, prediction = (
+            learner.reconstruct(state, image, jnp.asarray(x))
+            for x in (maps.truth, maps.prediction)
+        )
+        found = heatmap_pictures.Reconstructed(truth=truth, prediction=prediction)
+        return dataclasses.replace(maps, reconstructed=found)
+
+    return jax.jit(more)

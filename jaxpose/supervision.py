@@ -19,8 +19,8 @@ def canvas_mask(
 ) -> UInt8[np.ndarray, "h w"]:
     """1 where a loss may look; what lies outside the photograph is like its border.
 
-    People are left out by their outlines where the record has `instances`, else by
-    their boxes, and where it has neither, not at all.
+    People are left out by their outlines where the record has `instances` and they are
+    on them, else by their boxes, and who has neither, not at all.
 
     Args:
         example: a record, as it is read.
@@ -29,9 +29,14 @@ def canvas_mask(
 
     Raises: ValueError if `instances` cannot be decoded.
     """
-    seen = _outlined if "instances" in example else _boxed
+    if "instances" in example:
+        seen = _outlined(example, hidden)
+    else:
+        crowds = example.get("crowd_box", np.zeros((0, 4), np.float32))
+        boxes = np.concatenate([crowds, _boxes(example, hidden)])
+        seen = _boxed(example, boxes)
     warped = cv2.warpAffine(
-        seen(example, hidden),
+        seen,
         to_canvas,
         size[::-1],
         flags=cv2.INTER_LINEAR,
@@ -53,21 +58,25 @@ def _outlined(
         )
     seen = np.full(_CROWD + 1, 255, np.uint8)
     seen[[_CROWD, *(hidden + 1)]] = 0
-    return cv2.LUT(whom, seen)
+    drawn = np.bincount(whom.ravel(), minlength=_CROWD + 1) > 0
+    others = _boxes(example, hidden[~drawn[hidden + 1]])
+    outlined = cv2.LUT(whom, seen)
+    return np.minimum(outlined, _boxed(example, others)) if len(others) else outlined
+
+
+def _boxes(
+    example: Mapping[str, Any], people: Int[np.ndarray, "m"]
+) -> Float[np.ndarray, "n 4"]:
+    """Those of some people; none where the record has no boxes."""
+    if "box" not in example:
+        return np.zeros((0, 4), np.float32)
+    return example["box"][people]
 
 
 def _boxed(
-    example: Mapping[str, Any], hidden: Int[np.ndarray, "m"]
+    example: Mapping[str, Any], box: Float[np.ndarray, "n 4"]
 ) -> UInt8[np.ndarray, "h w"]:
-    """255 where a loss may look, 0 elsewhere."""
-    nowhere = np.zeros((0, 4), np.float32)
-    box = np.concatenate(
-        [
-            example.get("crowd_box", nowhere),
-            example["box"][hidden] if "box" in example else nowhere,
-        ]
-    )
-    # Of an unknown box, nan, nothing is inside.
+    """255 where a loss may look, 0 in boxes. Of an unknown one, nan, nothing is inside."""
     rows = np.arange(int(example["height"]))
     columns = np.arange(int(example["width"]))
     high = (rows >= box[:, 1:2]) & (rows <= box[:, 3:])

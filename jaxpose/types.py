@@ -252,6 +252,19 @@ class AdvisingLearner(Learner, Protocol):
 
 
 @runtime_checkable
+class ReconstructingLearner(Learner, Protocol):
+    """A learner whose discriminator reconstructs heatmaps, which are shown as well."""
+
+    def reconstruct(
+        self,
+        state: PyTree,
+        image: Float[Array, "b y x 3"],
+        maps: Float[Array, "b h w k"],
+    ) -> Float[Array, "b h w k"]:
+        """What the discriminator makes of heatmaps of its objective, for images."""
+
+
+@runtime_checkable
 class PhasedLearner(Learner, Protocol):
     """A learner whose steps ask for different work, such as one stage after another.
 

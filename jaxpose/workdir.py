@@ -36,6 +36,7 @@ FREE_IN_EVALUATION = (
     "augment",
     "data",
     "learner.optimizer",
+    "learner.discriminator_optimizer",
     "learner.pretrained",
 )
 

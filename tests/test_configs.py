@@ -109,13 +109,18 @@ def test_every_evaluation_predicts_people_of_every_image(fields):
     state, learner = state_of(fields), fields["learner"]
     for evaluation in fields["evals"].values():
         data, p = evaluation.data, 1
+        objective = evaluation.objective or learner.objective
         if isinstance(data, scenes.Scenes):
             data = data.enlarged(max(evaluation.scales))
-            p = learner.objective.decoder.people
-        skeleton = data.skeleton if evaluation.mirror else None
+            p = objective.decoder.people
+        views = {
+            "mirror": data.skeleton if evaluation.mirror else None,
+            "scales": evaluation.scales,
+        }
 
-        def poses(state, batch, mirror=skeleton, scales=evaluation.scales):
-            return predict.predict(learner, state, batch, mirror=mirror, scales=scales)
+        def poses(state, batch, objective=objective, views=views):
+            found = predict.outputs(learner, state, batch, objective=objective, **views)
+            return predict.decode(objective, found, batch, scales=views["scales"])
 
         found = jax.eval_shape(poses, state, batch_of(data))
         k = len(data.skeleton.keypoints)

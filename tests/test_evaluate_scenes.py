@@ -105,6 +105,13 @@ def test_heatmaps_are_drawn_for_photographs_of_any_bucket(seen):
     "fields, said",
     [
         ({"scales": (2.0, 0.3)}, r"\(32, 32\) at the largest scale of 2 would be"),
+        (
+            {
+                "scales": (2.0, 1.0, 0.5),
+                "data": dataclasses.replace(lights.data(), buckets=((12, 15),)),
+            },
+            r"\(24, 30\) at the largest scale of 2 would be",
+        ),
         ({"scales": ()}, "must be positive, and one or more"),
         (
             {"scales": (2.0, 1.0), "objective": coordinates.Coordinates(size=(16, 16))},
@@ -116,6 +123,11 @@ def test_heatmaps_are_drawn_for_photographs_of_any_bucket(seen):
 def test_views_that_cannot_be_are_refused_first(fields, said):
     with pytest.raises(ValueError, match=said):
         evaluator(**fields)
+
+
+def test_metrics_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two metrics have one name: .*leave one out"):
+        evaluator(metrics=METRICS[:1] * 2).measures()
 
 
 def test_larger_canvases_are_of_whole_photographs(lspet):

@@ -29,7 +29,8 @@ LAYERS = (
         "jaxpose.supervision",
         "jaxpose.tables",
     ),
-    ("jaxpose.groups", "jaxpose.loading"),
+    ("jaxpose.groups", "jaxpose.lengths", "jaxpose.loading"),
+    ("jaxpose.views",),
     (
         "jaxpose.data",
         "jaxpose.detections",

@@ -163,8 +163,8 @@ def test_files_of_other_formats_are_refused(tmp_path, ending, content):
 
 
 def test_other_endings_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="ending '.json' names no format"):
-        pose_files.read_truth(tmp_path / "file.json", LSP)
+    with pytest.raises(ValueError, match="ending '.txt' names no format"):
+        pose_files.read_truth(tmp_path / "file.txt", LSP)
     with pytest.raises(ValueError, match="use one of .npz, .csv, .mat"):
         pose_files.save_predictions(tmp_path / "file.txt", predictions(), LSP)
     with pytest.raises(ValueError, match="use one of .npz, .csv"):

@@ -40,6 +40,21 @@ def test_boxes_hide_the_pixels_whose_centres_they_hold():
     np.testing.assert_array_equal(mask([0], crowd_box=crowd, box=box), expected)
 
 
+def test_who_is_not_on_the_outlines_is_hidden_by_a_box():
+    """Person 1 has an outline, person 2 a box alone, 3 neither, 4 is not hidden."""
+    whom = np.zeros(SIZE, np.uint8)
+    whom[2:4, 2:9] = 2
+    box = np.array([[1, 1, 2, 2], [0, 0, 30, 20], [10, 5, 12, 7], [np.nan] * 4])
+    box = np.concatenate([box, [[20, 10, 25, 15]]]).astype(np.float32)
+    # Crowds are on the outlines, and so is none here.
+    crowd = np.array([[0, 0, 3, 3]], np.float32)
+    expected = np.ones(SIZE, np.uint8)
+    expected[2:4, 2:9] = 0
+    expected[5:8, 10:13] = 0
+    found = mask([1, 2, 3], instances=png(whom), box=box, crowd_box=crowd)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_a_record_with_neither_hides_nothing():
     assert mask([0, 1]).all()
 

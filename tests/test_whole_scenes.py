@@ -147,6 +147,8 @@ def test_evaluation_sees_every_photograph_once_and_pads(opened):
     loaded = list(opened().eval_batches(batch_size=3, part=slice(None)))
     assert rows_of(loaded) == [[0, 1, 2], [3, 4, -1]]
     assert not loaded[-1].mask[-1].any() and loaded[-1].weight.tolist() == [1, 1, 0]
+    part = opened().eval_batches(batch_size=3, part=slice(1, 3))
+    assert rows_of(part) == [[1, 2], [4, -1]]
 
 
 def test_buckets_hold_photographs_at_one_scale_in_batches_of_one_shape(opened):
@@ -168,6 +170,13 @@ def test_buckets_hold_photographs_at_one_scale_in_batches_of_one_shape(opened):
     # The whole canvas shows the photograph, whose middle is that of the canvas.
     assert loaded[1].mask[1].all()
     np.testing.assert_array_equal(loaded[1].image[0], square.image[0, 4:28])
+
+
+def test_rounding_makes_no_photograph_too_large_for_its_canvas(opened):
+    """60 rows on a canvas of 124 need 60 x (124 / 60) = 124.00000000000001."""
+    examples = opened(size=(124, 124), buckets=((8, 8),)).take(np.array([1]))
+    (batch,) = examples.eval_batches(batch_size=1, part=slice(None))
+    assert batch.image.shape[1:3] == (124, 124)
 
 
 def test_enlarged_canvases_show_the_same(opened):

@@ -69,8 +69,10 @@ def png(photograph: annotations.Photograph, size: tuple[int, int]) -> bytes:
     whom = np.zeros(size, np.uint8)
     for crowd in photograph.crowds:
         if not _draw(whom, crowd, contract.CROWD) and crowd.get("bbox"):
-            x, y, width, height = np.rint(crowd["bbox"]).astype(int).clip(0)
-            whom[y : y + height, x : x + width] = contract.CROWD
+            x, y, width, height = crowd["bbox"]
+            sides = np.rint([x, y, x + width, y + height]).astype(int)
+            left, top, right, bottom = sides.clip(0).tolist()
+            whom[top:bottom, left:right] = contract.CROWD
     areas = [person.get("area") or 0 for person in photograph.people]
     for i in np.argsort([-area for area in areas], kind="stable").tolist():
         _draw(whom, photograph.people[i], i + 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow_datasets as tfds
 
-from . import release, splits
+from . import person_list, release, splits
 
 if TYPE_CHECKING or __name__.startswith("data_builders."):
     from data_builders.parts import photographs, sources
@@ -53,8 +53,11 @@ class Contents:
     sha256: str
 
 
-def load(dl_manager: tfds.download.DownloadManager) -> Contents:
+def load(dl_manager: tfds.download.DownloadManager, *, listed: str = "") -> Contents:
     """Finds the archives in the manual directory and checks all of them.
+
+    Args:
+        listed: a JSON file that takes the place of the release's; see `person_list`.
 
     Raises:
         FileNotFoundError: one is not there.
@@ -62,20 +65,13 @@ def load(dl_manager: tfds.download.DownloadManager) -> Contents:
     """
     manual = sources.manual_directory(dl_manager)
     unpacked = pathlib.Path(dl_manager.download_dir) / "unpacked"
-    annotations, mat_name = _find_annotations(manual)
+    read = _listed(manual, listed) if listed else _released(manual)
+    content, entries, people = read
     source, images = _find_images(manual, unpacked)
-    mat = annotations.read(mat_name)
-    entries = release.read(mat, where=annotations.where(mat_name))
-    validation = splits.tompson(entries)
-    train, test = splits.deeppose(entries)
+    validation = people["in_validation"]
     kept = _kept(entries, images, validation, source.where())
     files = [images[entries[row].name] for row in kept]
     sizes, digests = photographs.check(source, files)
-    people = {
-        "in_validation": validation,
-        "in_deeppose_train": train,
-        "in_deeppose_test": test,
-    }
     return Contents(
         source=source,
         photographs=[entries[row] for row in kept],
@@ -83,7 +79,57 @@ def load(dl_manager: tfds.download.DownloadManager) -> Contents:
         sizes=sizes,
         split=[_split(entries[row], validation[row]) for row in kept],
         people={name: [rows[row] for row in kept] for name, rows in people.items()},
-        sha256=hashlib.sha256(hashlib.sha256(mat).digest() + digests).hexdigest(),
+        sha256=hashlib.sha256(hashlib.sha256(content).digest() + digests).hexdigest(),
+    )
+
+
+_Read = tuple[bytes, list[release.Photograph], dict[str, list[np.ndarray]]]
+
+
+def _released(manual: pathlib.Path) -> _Read:
+    """The release's file, its photographs, and the lists of people."""
+    annotations, name = _find_annotations(manual)
+    content = annotations.read(name)
+    entries = release.read(content, where=annotations.where(name))
+    if len(entries) != splits.PHOTOGRAPHS:
+        _LOG.warning(
+            "the annotations are of %d photographs, not of the official %d: without "
+            "DeepPose's split, and with only a part of Tompson's",
+            len(entries),
+            splits.PHOTOGRAPHS,
+        )
+    train, test = splits.deeppose(entries)
+    return (
+        content,
+        entries,
+        {
+            "in_validation": splits.tompson(entries),
+            "in_deeppose_train": train,
+            "in_deeppose_test": test,
+        },
+    )
+
+
+def _listed(manual: pathlib.Path, name: str) -> _Read:
+    """A JSON file, its photographs, and the lists of people, of which it has one."""
+    places = manual / "mpii" / name, manual / name
+    file = next((file for file in places if file.is_file()), None)
+    if file is None:
+        raise FileNotFoundError(
+            f"{name} is in neither {places[0].parent} nor {manual}; put it there, or "
+            f"take the builder's own variant, of the release. {INSTRUCTIONS}"
+        )
+    content = file.read_bytes()
+    entries, validation = person_list.read(content, where=str(file))
+    nobody = [np.zeros(len(people), bool) for people in validation]
+    return (
+        content,
+        entries,
+        {
+            "in_validation": validation,
+            "in_deeppose_train": nobody,
+            "in_deeppose_test": nobody,
+        },
     )
 
 
@@ -162,12 +208,5 @@ def _kept(
             len(entries),
             names,
             " ..." if len(missing) > _MAY_LACK else "",
-        )
-    if len(entries) != splits.PHOTOGRAPHS:
-        _LOG.warning(
-            "the annotations are of %d photographs, not of the official %d: without "
-            "DeepPose's split, and with only a part of Tompson's",
-            len(entries),
-            splits.PHOTOGRAPHS,
         )
     return sorted(set(range(len(entries))) - set(missing))

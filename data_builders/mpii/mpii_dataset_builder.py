@@ -1,5 +1,7 @@
 """MPII Human Pose: 25,000 photographs of everyday activities with all their people."""
 
+import dataclasses
+import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +45,31 @@ _CITATION = """@inproceedings{andriluka14cvpr,
 }"""
 
 
+@dataclasses.dataclass(kw_only=True)
+class Listed(tfds.core.BuilderConfig):
+    """Annotations out of a JSON list of people, not out of the release's file.
+
+    Attributes:
+        file: its name in the manual directory, or in `mpii/` there.
+    """
+
+    file: str
+
+
+def listed(file: str = "mpii_annotations.json") -> Listed:
+    """The variant that reads this file, PyTorch-Pose's by default."""
+    return Listed(
+        name=pathlib.PurePath(file).stem,
+        description=f"Annotations of {file}, without head boxes.",
+        file=file,
+    )
+
+
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Every photograph once, in `train`, `validation` (Tompson's) or `test`.
 
-    Splits that share photographs are lists of people, see README.md.
+    Splits that share photographs are lists of people, see README.md. By default the
+    annotations are the release's; `listed` is a config that reads others.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -67,7 +90,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         """Checks the whole archive before the first record is written."""
-        contents = archive.load(dl_manager)
+        config = self.builder_config
+        contents = archive.load(dl_manager, listed=config.file if config else "")
         there = [s for s in ("train", "validation", "test") if s in contents.split]
         self.info.metadata["content_sha256"] = contents.sha256
         self.info.metadata["subsets"] = {

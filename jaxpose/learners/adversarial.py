@@ -208,9 +208,14 @@ class Adversarial:
         image: Float[Array, "b y x 3"],
         maps: Float[Array, "b h w k"],
     ) -> Float[Array, "b h w k"]:
-        """What the discriminator makes of heatmaps, in inference mode."""
+        """What the discriminator makes of heatmaps, as it does in training.
+
+        That is with the statistics of these maps: the running ones are a mixture of
+        those of true and of predicted maps, and fit neither.
+        """
         image = self.shrink(image, (maps.shape[1], maps.shape[2]))
-        return network.predict(self.discriminator, state.discriminator, image, maps)
+        said, _ = self._answer(state.discriminator, jax.random.key(0), image, maps)
+        return said
 
     def advice(self, lines: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
         """Warns when k stays at a bound, or the discriminator tells nothing."""

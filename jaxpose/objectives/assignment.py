@@ -13,6 +13,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 Matching = tuple[Array, Array, Array, Array]
 Search = tuple[Array, Array, Array, Array, Array, Array]
+# The largest cost: a search among infinite costs would not end.
+_FAR = 1e9
 
 
 def assign(
@@ -24,13 +26,15 @@ def assign(
     Optimal to rounding: costs of 1e6 hide differences of 0.1 in float32.
 
     Args:
-        cost: finite; square, for as many rows and columns as there could be.
+        cost: square, for as many rows and columns as there could be. Beyond +-1e9 it
+            counts as that, and nan, as of a network that diverges, as 1e9.
         rows: which rows are there.
         columns: which columns are there.
 
     Source: shortest augmenting paths, Jonker and Volgenant 1987, in the form for
     rectangles of Crouse, "On implementing 2D rectangular assignment algorithms", 2016.
     """
+    cost = jnp.nan_to_num(cost, nan=_FAR).clip(-_FAR, _FAR)
     # A path ends in a column nobody has: the fewer must look for the more.
     swap = rows.sum() > columns.sum()
     cost = jnp.where(swap, cost.T, cost)

@@ -169,9 +169,10 @@ class Associative:
         return loss, {"loss": loss, **log}
 
     def decode(self, outputs: Float[Array, "s b h w c"]) -> Poses:
-        """Pixels of the canvas, between the middles of cells; nan for nobody.
+        """Pixels of the canvas; nan, with the score 0, for keypoints without a place.
 
-        The tags may have any number of dimensions, as after `merge`.
+        Nobody, who fills the row of an image, has no keypoint and the score 0. The tags
+        may have any number of dimensions, as after `merge`.
         """
         cells, scores, person_scores = self.decoder(
             self.heatmaps(outputs), self.tag_maps(outputs)
@@ -203,7 +204,8 @@ class Associative:
         A network names people anew in every view, so that a mean of tags would say
         nothing: each view adds its dimensions. As in the original, tags of scales that
         differ from 1 by a half or more are left out. Unlike there, a view with heights
-        above 10 counts too, so that a network that diverges does not go unseen.
+        above 10 counts too, so that a network that diverges does not go unseen, and
+        heights are not cut at 1, where a cut peak would be flat.
 
         Raises: ValueError if scales and views differ in number, or if no scale is
             close to 1.

@@ -16,6 +16,8 @@ and `scores` (n, k). csv has a header and a row a person: name, if known height 
 width, head_x0, head_y0, head_x1 and head_y1, then for each keypoint such as neck:
 neck_x, neck_y, and neck_visibility or neck_score.
 
+json holds the truth of MPII's validation people, as `mpii_json` tells.
+
 Several people a photograph, in COCO's format: `coco_truth` and `coco_results`.
 """
 
@@ -29,7 +31,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxpose import atomic
-from jaxpose.pose_files import arrays, matlab
+from jaxpose.pose_files import arrays, matlab, mpii_json
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations
 
@@ -50,13 +52,16 @@ class Predictions:
 
 
 def read_truth(path: str | os.PathLike[str], skeleton: Skeleton) -> Annotations:
-    """Ground truth of one person a photograph, from a mat, npz or csv file.
+    """Ground truth of one person a photograph, from a mat, npz, csv or MPII's json file.
 
     Raises: ValueError if the layout is unknown, does not hold the keypoints of
         `skeleton`, or a labeled keypoint is not finite; OSError if unreadable.
     """
     file = pathlib.Path(path)
-    fields = _read(file, skeleton, matlab.TRUTH)
+    if file.suffix == ".json":
+        fields: arrays.Fields = mpii_json.read(file)
+    else:
+        fields = _read(file, skeleton, matlab.TRUTH)
     _check_truth(file, fields, skeleton)
     size, head_box = fields.get("size"), fields.get("head_box")
     return Annotations(

@@ -114,11 +114,14 @@ def test_any_keypoints_of_several_kinds(tmp_path):
 def test_what_a_file_does_not_tell_is_nan(tmp_path):
     bare = {"id": 4, "image_id": 2, "category_id": 1, "area": None}
     crowd = bare | {"id": 5, "iscrowd": 1, "bbox": [4, 4, 2, 3]}
-    (record,) = from_format(tmp_path, [coco_archive.image(2)], [bare, crowd])
+    beyond = bare | {"id": 6, "iscrowd": 1, "bbox": [-2, 8, 5, 9]}
+    some = [bare, crowd, beyond]
+    (record,) = from_format(tmp_path, [coco_archive.image(2)], some)
     assert np.isnan(record["box"]).all() and np.isnan(record["area"]).all()
     assert not record["visibility"].any()
     expected = np.zeros((10, 12), np.uint8)
-    expected[4:7, 4:6] = 255  # A crowd without an outline fills its box.
+    expected[4:7, 4:6] = 255  # A crowd without an outline fills its box,
+    expected[8:, :3] = 255  # as far as that is on the photograph.
     np.testing.assert_array_equal(picture(record), expected)
 
 

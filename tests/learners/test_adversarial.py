@@ -253,7 +253,10 @@ def test_reconstructions_for_people_to_look_at():
     maps = jnp.ones((16, *CELLS, 3))
     found = subject.reconstruct(state, batch.image, maps)
     small = adversarial.mean_of_cells(batch.image, CELLS)
-    expected = network.predict(Judge(), state.discriminator, small, maps)
+    judge = state.discriminator
+    expected, _ = network.apply(
+        Judge(), judge.params, judge.batch_stats, KEY, small, maps
+    )
     np.testing.assert_array_equal(found, expected)
 
 

@@ -59,3 +59,15 @@ def test_nothing_to_assign(rows, columns):
     others = jnp.arange(N)[None] < jnp.array([[N], [columns]])
     pairs = assign(cost, there, others)
     assert pairs[0].sum() == N and not pairs[1].any()
+
+
+def test_costs_without_bounds_are_far():
+    """As of a network that diverges: the search ends, and others are not disturbed."""
+    cost = np.array([[9, 2, 9], [np.nan, np.inf, np.nan], [1, 9, 9]], np.float32)
+    every = np.ones(3, bool)
+    program = jax.jit(assignment.assign)
+    found = program(cost, every, every)
+    np.testing.assert_array_equal(found, [[0, 1, 0], [0, 0, 1], [1, 0, 0]])
+    for wild in (np.nan, np.inf, -np.inf):
+        found = program(np.full_like(cost, wild), every, every)
+        assert found.sum() == 3 and found.any(axis=0).all() and found.any(axis=1).all()

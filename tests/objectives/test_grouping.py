@@ -247,6 +247,22 @@ def test_distant_tags_are_two_people(tag_threshold, people):
     assert (found > 0).sum() == people
 
 
+def test_a_network_that_diverges_comes_to_an_end():
+    """Tags whose squares are infinite or that are no numbers; infinite heights."""
+    maps, tags = (np.repeat(np.array(array), 4, axis=0) for array in PAIR)
+    tags[1] *= 1e30
+    tags[2] = np.nan
+    maps[3][maps[3] > 0] = np.inf
+    program = jax.jit(grouping.Grouping(people=3))
+    points, scores, person_scores = (np.array(x) for x in program(maps, tags))
+    plain = group(PAIR, people=3)
+    for found, expected in zip((points, scores, person_scores), plain, strict=True):
+        np.testing.assert_array_equal(found[0], expected)
+    # No tag is like another: the first three peaks are three people.
+    np.testing.assert_allclose(person_scores[1:3], [[0.45, 0.4, 0.35]] * 2, rtol=1e-6)
+    assert np.isinf(person_scores[3, :2]).all()
+
+
 def test_eight_devices_are_one():
     maps, tags, _ = crowds(8)
     way = grouping.Grouping(people=10)

@@ -1,0 +1,242 @@
+"""From proposals of parts and limbs to people, at the same cost for few and many."""
+
+import dataclasses
+import math
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxpose.objectives import proposal_matching, proposal_parts
+from jaxpose.objectives.proposal_maps import ProposalMaps
+from jaxpose.objectives.proposal_matching import Chosen
+from jaxpose.types import Poses
+
+MATCHINGS = {
+    "greedy": proposal_matching.greedy,
+    "optimal": proposal_matching.optimal,
+}
+SCORES = ("ded", "sed")
+CONFIDENCES = ("response", "response x iou")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Parsing:
+    """Proposals of every part, thinned out, and joined from the root of the tree.
+
+    A proposal is a cell whose confidence D in a part reaches a threshold. Those that a
+    surer proposal of the part overlaps are left out. Two ends of a limb are joined by
+    the affinity E that the network gives their cells, one to one. A person is an
+    instance, a proposal of the root, with everything that a chain of limbs joins to it.
+
+    Attributes:
+        parts: and limbs, as the network was trained for.
+        people: at most as many are found, and as many proposals of a part kept, the
+            surest.
+        threshold: proposals have this confidence or more.
+        overlap: of a proposal's box with a surer one's, intersection over union, from
+            which it is left out.
+        limb_threshold: affinities above it join proposals.
+        confidence: D, in a part: its response, or that times the predicted IoU of its
+            box, as in the paper. The original leaves the IoU out, because it was too
+            high for bad boxes.
+        score: of two proposals. `ded` is D x E x D. `sed` is S x E x D, where S is the
+            D of an instance, and for other parts the score of the connection toward the
+            root, 0 without one: limbs are matched outward, and a connection is as sure
+            as the whole chain to its person.
+        matching: the highest score first, or the highest total. What the second takes
+            depends on how crowded it is.
+        regressed_stride: pixels of a cell; affinities are read at the cell in which a
+            proposal's regressed centre / stride lies, as in the original, which loses
+            limbs where that is another cell. 0 reads them at the proposal's own cell.
+        drop_low_iou: leave out proposals whose predicted IoU is 0 or less, as the
+            original does, which marks what survives there.
+        roots_at_first_limb: people are the connections of limb 0, as in the original,
+            where that is from head top to instance: who has no head top is lost.
+
+    Raises: ValueError if a field is out of range.
+
+    Source: Sekii, "Pose Proposal Networks", 2018, as
+    wangziren1/pytorch_pose_proposal_networks parses; `sed` is a reconstruction.
+    """
+
+    parts: proposal_parts.Parts = proposal_parts.MPII
+    people: int = 30
+    threshold: float = 0.1
+    overlap: float = 0.3
+    limb_threshold: float = 0.1
+    confidence: Literal["response", "response x iou"] = "response"
+    score: Literal["ded", "sed"] = "ded"
+    matching: Literal["greedy", "optimal"] = "greedy"
+    regressed_stride: int = 0
+    drop_low_iou: bool = False
+    roots_at_first_limb: bool = False
+
+    def __post_init__(self) -> None:
+        if self.people < 1:
+            raise ValueError(f"people={self.people} must be 1 or more, such as 30")
+        for name in ("threshold", "limb_threshold"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name}={value} must be 0 or positive, such as 0.1")
+        if not 0 < self.overlap <= 1:
+            raise ValueError(
+                f"overlap={self.overlap} must be an intersection over union in 0..1, "
+                "such as 0.3"
+            )
+        if self.regressed_stride < 0:
+            raise ValueError(
+                f"regressed_stride={self.regressed_stride} must be pixels of a cell, "
+                "such as 32, or 0 for the proposal's own cell"
+            )
+        for name, known in (
+            ("confidence", CONFIDENCES),
+            ("score", SCORES),
+            ("matching", tuple(MATCHINGS)),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} is not one of {known}"
+                )
+
+    def __call__(self, maps: ProposalMaps) -> Poses:
+        """Centres of parts, their confidences, and those of people; the surest root first.
+
+        Keypoints are those of the data's skeleton, in pixels of the canvas. One that is
+        no part by itself, such as MPII's pelvis, is nan and has the score 0, and so has
+        what was not found. The score of a person is the mean confidence over all parts.
+        Who has no keypoint is nobody, and all nan.
+
+        Raises: ValueError if the maps are of other parts or limbs.
+        """
+        parts, limbs = maps.response.shape[-1], maps.limbs.shape[-1]
+        expected = len(self.parts), len(self.parts.limbs)
+        if (parts, limbs) != expected:
+            raise ValueError(
+                f"maps of {parts} parts and {limbs} limbs, but {self.parts.name} has "
+                f"{expected}; give the parts that the network was trained for"
+            )
+        return jax.vmap(self._parse)(maps)
+
+    def _parse(self, maps: ProposalMaps) -> Poses:
+        """One image; the maps are without their axis b."""
+        confidence = maps.response
+        if self.confidence == "response x iou":
+            confidence = confidence * maps.iou
+        # Also no proposal: what is not a number.
+        proposed = confidence >= self.threshold
+        if self.drop_low_iou:
+            proposed &= maps.iou != 0
+        k = confidence.shape[-1]
+        by_part = jnp.where(proposed, confidence, -jnp.inf).reshape(-1, k).T
+        box = maps.box.reshape(-1, k, 4).transpose(2, 1, 0)
+        chosen = proposal_matching.suppress(
+            by_part, box, count=self.people, overlap=self.overlap
+        )
+        if self.drop_low_iou:
+            iou = jnp.take_along_axis(maps.iou.reshape(-1, k).T, chosen.cell, axis=1)
+            chosen = chosen._replace(there=chosen.there & (iou > 0))
+        center = jnp.take_along_axis(box[:2], chosen.cell[None], axis=2)
+        affinity = self._affinity(maps.limbs, chosen, center)
+        owner = self._owners(*self._connected(chosen, affinity))
+        return self._poses(chosen, center, owner)
+
+    def _affinity(
+        self,
+        limbs: Float[Array, "i j wi wj l"],
+        chosen: Chosen,
+        center: Float[Array, "2 k n"],
+    ) -> Float[Array, "l n n"]:
+        """Of each limb, between ends and starts; 0 where they cannot be joined."""
+        height, width, *window, _ = limbs.shape
+        cell = jnp.stack([chosen.cell // width, chosen.cell % width])
+        if self.regressed_stride:
+            cell = jnp.floor(center[::-1] / self.regressed_stride).astype(int)
+        starts, ends = self._ends()
+        i, j = start = cell[:, starts, None, :]
+        middle = jnp.array(window).reshape(2, 1, 1, 1) // 2
+        di, dj = offset = cell[:, ends, :, None] - start + middle
+        inside = (offset >= 0) & (offset < jnp.array(window).reshape(2, 1, 1, 1))
+        inside &= (start >= 0) & (
+            start < jnp.array([height, width]).reshape(2, 1, 1, 1)
+        )
+        each = jnp.arange(len(starts))[:, None, None]
+        found = limbs.at[i, j, di, dj, each].get(mode="clip")
+        joined = inside.all(axis=0) & (found > self.limb_threshold)
+        joined &= chosen.there[ends, :, None] & chosen.there[starts, None, :]
+        return jnp.where(joined, found, 0)
+
+    def _ends(self) -> tuple[Int[Array, "l"], Int[Array, "l"]]:
+        """Parts that limbs start at, and those that they end at."""
+        starts, ends = jnp.array(self.parts.limbs).reshape(-1, 2).T
+        return starts, ends
+
+    def _connected(
+        self, chosen: Chosen, affinity: Float[Array, "l n n"]
+    ) -> tuple[Int[Array, "l n"], Float[Array, "l n"]]:
+        """Of each limb, and each proposal of its start, the end and the score; -1 and 0."""
+        starts, ends = self._ends()
+        match = jax.vmap(MATCHINGS[self.matching])
+        strength = chosen.score
+        found = jnp.full((len(starts), self.people), -1)
+        scores = jnp.zeros_like(affinity[:, 0])
+        for group in self._rings() if self.score == "sed" else [[*range(len(starts))]]:
+            limbs = jnp.array(group)
+            first, last = starts[limbs], ends[limbs]
+            score = strength[last][:, :, None] * affinity[limbs]
+            score *= chosen.score[first][:, None, :]
+            pairs = match(score)
+            made = jnp.where(pairs, score, 0).max(axis=1)
+            end = jnp.where(pairs.any(axis=1), pairs.argmax(axis=1), -1)
+            found, scores = found.at[limbs].set(end), scores.at[limbs].set(made)
+            strength = strength.at[first].set(made)
+        return found, scores
+
+    def _rings(self) -> list[list[int]]:
+        """Limbs by their distance from the root, the nearest first."""
+        reached, rings = {self.parts.root}, []
+        left = [*range(len(self.parts.limbs))]
+        while left:
+            ring = [limb for limb in left if self.parts.limbs[limb][1] in reached]
+            reached |= {self.parts.limbs[limb][0] for limb in ring}
+            left = [limb for limb in left if limb not in ring]
+            rings.append(ring)
+        return rings
+
+    def _owners(
+        self, end: Int[Array, "l n"], score: Float[Array, "l n"]
+    ) -> Int[Array, "k n"]:
+        """The person each proposal belongs to, -1 for nobody."""
+        number = jnp.arange(self.people)
+        root = number
+        if self.roots_at_first_limb:
+            # Scores of the instances that limb 0 ends at, whose ranks are the people.
+            joined = end[0][:, None] == number
+            sure = jnp.where(joined, score[0][:, None], 0).max(axis=0)
+            root = jnp.where(sure > 0, jnp.argsort(jnp.argsort(-sure)), -1)
+        owner = jnp.full((len(self.parts), self.people), -1)
+        owner = owner.at[self.parts.root].set(root)
+        starts, ends = self._ends()
+        for ring in map(jnp.array, self._rings()):
+            theirs = jnp.take_along_axis(owner[ends[ring]], end[ring], axis=1)
+            owner = owner.at[starts[ring]].set(jnp.where(end[ring] >= 0, theirs, -1))
+        return owner
+
+    def _poses(
+        self, chosen: Chosen, center: Float[Array, "2 k n"], owner: Int[Array, "k n"]
+    ) -> Poses:
+        """One image."""
+        mine = owner == jnp.arange(self.people)[:, None, None]
+        mine &= chosen.there
+        scores = jnp.where(mine, chosen.score, 0).sum(axis=-1)
+        points = jnp.where(mine, center[:, None], 0).sum(axis=-1)
+        points = jnp.where(mine.any(axis=-1), points, jnp.nan)
+        part = jnp.array(self.parts.part_of)
+        known = (part >= 0) & mine.any(axis=-1)[:, part]
+        somebody = known.any(axis=-1)
+        return Poses(
+            keypoints=jnp.where(known, points[:, :, part], jnp.nan).transpose(1, 2, 0),
+            scores=jnp.where(known, scores[:, part], 0),
+            person_scores=jnp.where(somebody, scores.mean(axis=-1), 0),
+        )

@@ -1,0 +1,82 @@
+"""Checkpoints of pytorch_pose_proposal_networks as our variables."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from jaxpose.weights import resnet, torch_files, torch_layers
+
+# Layers of `models.proposal.Proposal`, and what the original calls them: its head took
+# the place of torchvision's classifier.
+_NAMES = (
+    ("^trunk/", ""),
+    *resnet.NAMES,
+    ("^hidden1$", "fc.0"),
+    ("^hidden_norm$", "fc.1"),
+    ("^hidden2$", "fc.3"),
+    ("^proposals$", "fc.5"),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """Puts published weights into a fresh `Proposal`.
+
+    ImageNet's weights for the trunk alone are put there by `weights.resnet.Trunk`.
+
+    Attributes:
+        path: a checkpoint such as `checkpoint_resnet18.pth`, or a state dict alone;
+            empty leaves the network as it is.
+        outputs: also the last layer; without it the network may have other parts,
+            limbs and window than the file.
+    """
+
+    path: str = ""
+    outputs: bool = True
+
+    def __call__(self, variables: torch_layers.Variables) -> torch_layers.Variables:
+        """Raises: ValueError or OSError if the file does not fit or cannot be read."""
+        if not self.path:
+            return variables
+        return proposal(lambda: _state_dict(self.path), variables, outputs=self.outputs)
+
+
+def proposal(
+    read: Callable[[], torch_layers.State],
+    fresh: torch_layers.Variables,
+    *,
+    outputs: bool = True,
+) -> torch_layers.Variables:
+    """Variables of a `models.proposal.Proposal`, by the original's names.
+
+    Args:
+        read: gives the state dict.
+        fresh: the network's own variables, or their shapes.
+        outputs: also the last layer.
+    Raises: ValueError if the state dict is of another network.
+    """
+    return torch_layers.load(
+        fresh,
+        read,
+        _NAMES,
+        wanted=lambda layer: outputs or layer != "proposals",
+        spare="(?!)" if outputs else r"fc\.5\.",
+    )
+
+
+def _state_dict(path: str) -> torch_layers.State:
+    """Of a checkpoint what is under `net_state_dict`, without a `module.` before names.
+
+    Raises: ValueError or OSError if it holds no state dict or cannot be read.
+    """
+    content = torch_files.read(path)
+    if isinstance(content, Mapping):
+        content = content.get("net_state_dict", content)
+    if not isinstance(content, Mapping) or not all(
+        isinstance(value, np.ndarray) for value in content.values()
+    ):
+        raise ValueError(
+            f"{path} holds no state dict; save one by torch.save(net.state_dict(), path)"
+        )
+    return {name.removeprefix("module."): value for name, value in content.items()}

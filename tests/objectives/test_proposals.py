@@ -1,0 +1,116 @@
+"""Losses of proposals: what counts, by how much, and where nothing is learned."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import proposing
+import pytest
+import tagged_people
+
+PARTS = ("response", "iou", "position", "extent", "limb")
+OBJECTIVE = proposing.objective_of()
+LOSS = jax.jit(jax.value_and_grad(OBJECTIVE.loss, has_aux=True))
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Targets, outputs that meet them, and some noise."""
+    batch = tagged_people.random_crowd(5, proposing.SIZE, seed=1)
+    targets = jax.jit(OBJECTIVE.targets)(batch, jnp.array(0))
+    ideal = proposing.ideal_outputs(OBJECTIVE, targets)
+    noise = 0.3 * jax.random.normal(jax.random.key(0), ideal.shape)
+    return targets, ideal, noise
+
+
+def test_ideal_outputs_lose_nothing(case):
+    targets, ideal, _ = case
+    (loss, log), _ = LOSS(ideal, targets)
+    assert set(log) == {"loss", *PARTS}
+    np.testing.assert_allclose(loss, 0, atol=1e-6)
+
+
+def test_every_output_costs_as_a_loop_says(case):
+    """Factors, sums over everything, and the mean over examples."""
+    targets, ideal, noise = case
+    (loss, log), _ = LOSS(ideal + noise, targets)
+    t = jax.tree.map(np.array, targets)
+    values = np.array(ideal + noise, np.float64)
+    total = dict.fromkeys(PARTS, 0.0)
+    for n, i, j, k in np.ndindex(*t.there.shape):
+        response, iou, x, y, w, h = values[n, i, j, 6 * k : 6 * k + 6]
+        total["response"] += t.seen[n, i, j, k] * (response - t.there[n, i, j, k]) ** 2
+        if not t.there[n, i, j, k]:
+            continue
+        x, y = (j + x) * 8 - 0.5, (i + y) * 8 - 0.5
+        tx, ty, tw, th = t.box[n, i, j, k].astype(float)
+        true = slow_overlap((x, y, 40 * w**2, 32 * h**2), (tx, ty, tw, th))
+        total["iou"] += (iou - true) ** 2
+        total["position"] += ((x - tx) / 8) ** 2 + ((y - ty) / 8) ** 2
+        total["extent"] += (w - (tw / 40) ** 0.5) ** 2 + (h - (th / 32) ** 0.5) ** 2
+    limbs = values[..., 24:].reshape(t.limbs.shape)
+    total["limb"] = (t.limbs_seen * (limbs - t.limbs) ** 2).sum()
+    for name, factor in zip(PARTS, (0.25, 1, 5, 5, 0.5), strict=True):
+        np.testing.assert_allclose(log[name], factor * total[name] / 5, rtol=2e-5)
+    np.testing.assert_allclose(loss, sum(log[name] for name in PARTS), rtol=1e-6)
+    assert min(log.values()) > 0.01
+
+
+def slow_overlap(box, other):
+    def shared(axis):
+        low = max(b[axis] - b[axis + 2] / 2 for b in (box, other))
+        high = min(b[axis] + b[axis + 2] / 2 for b in (box, other))
+        return max(high - low, 0)
+
+    both = shared(0) * shared(1)
+    return both / (box[2] * box[3] + other[2] * other[3] - both)
+
+
+def test_boxes_do_not_learn_from_their_overlap(case):
+    """The IoU's error moves the prediction of it alone."""
+    targets, ideal, noise = case
+    objective = proposing.objective_of(response=0.0, position=0.0, extent=0.0, limb=0.0)
+    gradient = jax.grad(lambda x: objective.loss(x, targets)[0])(ideal + noise)
+    moved = np.array(gradient[..., :24]).reshape(*targets.there.shape, 6)
+    np.testing.assert_array_equal(moved[..., 1] != 0, targets.there)
+    np.testing.assert_array_equal(np.delete(moved, 1, axis=-1), 0)
+    np.testing.assert_array_equal(gradient[..., 24:], 0)
+
+
+def test_nothing_reaches_the_gradient_from_where_nothing_is_asked(case):
+    targets, ideal, _ = case
+    b, i, j, k = targets.there.shape
+    asked = np.repeat(np.array(targets.there)[..., None], 6, axis=-1)
+    asked[..., 0] = targets.seen
+    asked = np.concatenate(
+        [
+            asked.reshape(b, i, j, 6 * k),
+            np.array(targets.limbs_seen).reshape(b, i, j, -1),
+        ],
+        axis=-1,
+    )
+    outputs = jnp.where(asked, ideal, jnp.inf)
+    (loss, _), gradient = LOSS(outputs, targets)
+    np.testing.assert_allclose(loss, 0, atol=1e-6)
+    np.testing.assert_allclose(gradient, 0, atol=1e-3)
+    assert not asked.all()
+
+
+def test_plain_is_jit_and_bfloat16_is_not_added_up_in_bfloat16(case):
+    targets, ideal, noise = case
+    outputs = ideal + noise
+    plain, _ = OBJECTIVE.loss(outputs, targets)
+    (jitted, _), _ = LOSS(outputs, targets)
+    np.testing.assert_allclose(plain, jitted, rtol=1e-6)
+    half = outputs.astype(jnp.bfloat16)
+    loss, _ = OBJECTIVE.loss(half, targets)
+    assert loss.dtype == jnp.float32
+    expected, _ = OBJECTIVE.loss(half.astype(jnp.float32), targets)
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+
+def test_outputs_of_another_grid_are_refused(case):
+    targets, ideal, _ = case
+    with pytest.raises(ValueError, match=r"\(5, 4, 4\) and targets of \(5, 4, 5\)"):
+        OBJECTIVE.loss(ideal[:, :, 1:], targets)
+    with pytest.raises(ValueError, match="check the network's parts, limbs and window"):
+        OBJECTIVE.loss(ideal[..., 1:], targets)
