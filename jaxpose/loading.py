@@ -136,3 +136,28 @@ def batch(rows: Int[np.ndarray, "b"], examples: Sequence[Mapping[str, Any]]) -> 
     fields: dict[str, Any] = {"index": rows.astype(np.int32)}
     fields |= {name: np.stack([e[name] for e in examples]) for name in examples[0]}
     return Batch(**fields)
+
+
+def blank(size: tuple[int, int], people: int, keypoints: int) -> dict[str, Any]:
+    """An example without a photograph, as evaluation pads its batches.
+
+    Args:
+        size: (height, width) of the canvas.
+        people, keypoints: for how many there is room.
+    """
+    return {
+        "image": np.zeros((*size, 3), np.uint8),
+        "mask": np.zeros(size, np.uint8),
+        "keypoints": np.zeros((people, keypoints, 2), np.float32),
+        "visibility": np.zeros((people, keypoints), np.int32),
+        "scale": np.ones(people, np.float32),
+        "weight": np.float32(0),
+        "to_source": np.eye(2, 3, dtype=np.float32),
+    }
+
+
+def filled(values: np.ndarray, people: int, rest: float) -> np.ndarray:
+    """Values of some people, and `rest` for those who are missing."""
+    more = np.full((people, *values.shape[1:]), rest)
+    more[: len(values)] = values
+    return more.astype(np.int32 if values.dtype.kind == "i" else np.float32)

@@ -9,7 +9,14 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxpose import augment, geometry
 from jaxpose.skeletons import Skeleton
-from jaxpose.types import Batch, Learner, Objective, Poses, ViewsObjective
+from jaxpose.types import (
+    Batch,
+    FramedObjective,
+    Learner,
+    Objective,
+    Poses,
+    ViewsObjective,
+)
 
 # How far a side of a view may be from whole pixels, by rounding alone.
 _ROUNDING = 1e-6
@@ -79,10 +86,14 @@ def decode(
 ) -> Poses:
     """Poses in source pixels, from outputs for the batch's canvases.
 
+    A `FramedObjective` finds nobody where the batch's mask is 0.
+
     Args:
         scales: of the views that the outputs are of; poses are read in pixels of the
             first, and the canvases are as large as the largest.
     """
+    if isinstance(objective, FramedObjective):
+        outputs = objective.within(outputs, batch.mask)
     poses = objective.decode(outputs)
     keypoints = jnp.asarray(poses.keypoints)
     if scales[0] != max(scales):

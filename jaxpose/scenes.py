@@ -24,6 +24,7 @@ from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations, Batch
 
 Size = tuple[int, int]
+_CHOICES = ("around", "photograph", "person"), ("unlabeled", "shown", "masked")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,9 @@ class Scenes:
     def __post_init__(self) -> None:
         if self.people < 1:
             raise ValueError(f"people={self.people} on a canvas; it must be 1 or more")
+        for name, *choices in _CHOICES:
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"{name}={value!r} must be one of {choices}")
         for source in self.sources:
             whole = source.region == regions.WholeImage()
             if not whole and self.around == "photograph":
@@ -94,8 +98,9 @@ class Scenes:
         people = records.concatenate(parts)
         listing = prepared.join([p.listing for p in parts if p.listing is not None])
         shown = views.around(people) if own else views.whole(listing)
-        length = self.length(people, self.skeleton)
-        return Examples(self, people, listing, length, shown)
+        return Examples(
+            self, people, listing, self.length(people, self.skeleton), shown
+        )
 
     def enlarged(self, factor: float) -> "Scenes":
         """The same photographs on larger or smaller canvases, to whole pixels."""
@@ -205,7 +210,7 @@ class Examples:
 
         def load(step: int) -> Batch:
             size, rows = batches[step]
-            return self.load(rows[part], size=size)
+            return self.load(rows[part], size=size, asked=False)
 
         return self._iterate(load, 0, len(batches))
 
@@ -215,21 +220,30 @@ class Examples:
         threads, workers = self.data.threads, self.data.workers
         return loading.iterate(load, start, stop, threads=threads, workers=workers)
 
-    def load(self, rows: Int[np.ndarray, "b"], *, size: Size | None = None) -> Batch:
+    def load(
+        self,
+        rows: Int[np.ndarray, "b"],
+        *,
+        size: Size | None = None,
+        asked: bool = True,
+    ) -> Batch:
         """Decodes these photographs; row -1 gives an empty canvas.
 
         Args:
             size: (height, width) of the canvases; None for `data.size`, at whose scale
                 they are in any case.
+            asked: by a loss, which must not look everywhere on a photograph.
 
         Raises: ValueError naming the record if a photograph cannot be decoded.
         """
         size = size or self.data.size
-        empty = self._empty(size)
-        found = [self._example(int(row), size) if row >= 0 else empty for row in rows]
+        empty = loading.blank(size, self.data.people, self.people.keypoints.shape[1])
+        found = [
+            self._example(int(row), size, asked) if row >= 0 else empty for row in rows
+        ]
         return loading.batch(rows, found)
 
-    def _example(self, row: int, canvas: Size) -> dict[str, Any]:
+    def _example(self, row: int, canvas: Size, asked: bool) -> dict[str, Any]:
         record, people = int(self.record[row]), self.people
         who, visibility = self._kept(row)
         try:
@@ -242,21 +256,26 @@ class Examples:
                 border=self.data.border,
                 antialias=self.data.antialias,
             )
-            there = self.rows.there(people, row)
-            hidden = self._hidden(len(example["visibility"]), there, who)
-            mask = supervision.canvas_mask(example, hidden, to_canvas, canvas)
+            if asked:
+                there = self.rows.there(people, row)
+                hidden = self._hidden(len(example["visibility"]), there, who)
+                mask = supervision.canvas_mask(example, hidden, to_canvas, canvas)
+                inside = inside * mask
         except ValueError as error:
             raise ValueError(f"{self.describe(row)}: {error}") from None
         keypoints = people.keypoints[who].astype(np.float64)
         factor = self.rows.factor(np.array(row), self.data.size)
-        return self._empty(canvas) | {
+        room = self.data.people
+        return loading.blank(canvas, room, people.keypoints.shape[1]) | {
             "image": image,
-            "mask": mask * inside,
+            "mask": inside,
             "weight": np.float32(1),
             "to_source": geometry.invert(to_canvas).astype(np.float32),
-            "keypoints": self._filled(geometry.apply(to_canvas, keypoints), 0.0),
-            "visibility": self._filled(visibility, 0),
-            "scale": self._filled(self.length[who] * factor, 1.0),
+            "keypoints": loading.filled(
+                geometry.apply(to_canvas, keypoints), room, 0.0
+            ),
+            "visibility": loading.filled(visibility, room, 0),
+            "scale": loading.filled(self.length[who] * factor, room, 1.0),
         }
 
     def _kept(
@@ -278,21 +297,3 @@ class Examples:
         place = self.people.more["place"]
         among = np.arange(count) if self.data.unlabeled == "masked" else place[there]
         return np.setdiff1d(among, place[kept])
-
-    def _filled(self, values: np.ndarray, rest: float) -> np.ndarray:
-        """Values of people, up to the number that every canvas has."""
-        filled = np.full((self.data.people, *values.shape[1:]), rest)
-        filled[: len(values)] = values
-        return filled.astype(np.int32 if values.dtype.kind == "i" else np.float32)
-
-    def _empty(self, canvas: Size) -> dict[str, Any]:
-        p, k = self.data.people, len(self.data.skeleton.keypoints)
-        return {
-            "image": np.zeros((*canvas, 3), np.uint8),
-            "mask": np.zeros(canvas, np.uint8),
-            "keypoints": np.zeros((p, k, 2), np.float32),
-            "visibility": np.zeros((p, k), np.int32),
-            "scale": np.ones(p, np.float32),
-            "weight": np.float32(0),
-            "to_source": np.eye(2, 3, dtype=np.float32),
-        }

@@ -24,7 +24,8 @@ class Batch:
         visibility: 0 unlabeled, 1 labeled but hidden, 2 visible.
         scale: the length that sizes things for a person, in pixels of `image`.
         weight: loss weight of the example; 1 unless rarity weighting is on.
-        mask: 1 where the loss may look, 0 elsewhere (crowds, outside the photograph).
+        mask: 1 where the loss may look, 0 elsewhere (crowds, outside the photograph); of
+            scenes that are evaluated, 1 on the whole photograph.
         to_source: affine map from pixels of `image` to pixels of the photograph.
         index: record number in the concatenated data sets; -1 marks padding.
     """
@@ -45,7 +46,8 @@ class Poses:
     """Predicted people: keypoints (x, y) in pixels, with confidences.
 
     On the device in pixels of the network's input, as numpy arrays in source pixels
-    once the poses of a whole split are gathered.
+    once the poses of a whole split are gathered. A keypoint without a place is nan, and
+    nobody, who fills a row, has nan everywhere and the scores 0.
     """
 
     keypoints: Float[Array | np.ndarray, "b p k 2"]
@@ -220,6 +222,14 @@ class ViewsObjective(Objective, Protocol):
             views: outputs of the network; those for mirrored canvases already flipped.
             scales: of each view, in sizes of the objective's canvas.
         """
+
+
+@runtime_checkable
+class FramedObjective(Objective, Protocol):
+    """An objective that finds people anywhere on a canvas, also beside the photograph."""
+
+    def within(self, outputs: PyTree, mask: Shaped[Array, "b y x"]) -> PyTree:
+        """Outputs with nobody where the mask is 0, on canvases of any scale."""
 
 
 class Learner(Protocol):

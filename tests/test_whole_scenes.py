@@ -66,11 +66,11 @@ def test_everybody_labeled_is_on_the_canvas_where_they_are_in_the_photograph(ope
     assert not batch.visibility[1].any() and batch.weight.tolist() == [1, 1]
 
 
-def blocks(*boxes) -> np.ndarray:
+def blocks(*boxes: tuple[int, ...]) -> np.ndarray:
     """A mask of photograph 0, but for (x0, y0, x1, y1) in its pixels, ends exclusive."""
     mask = np.zeros((32, 32), np.uint8)
     mask[4:28] = 1
-    for x0, y0, x1, y1 in np.array(boxes) // 2:
+    for x0, y0, x1, y1 in np.array(boxes, int).reshape(-1, 4) // 2:
         mask[4 + y0 : 4 + y1, x0:x1] = 0
     return mask
 
@@ -147,6 +147,8 @@ def test_evaluation_sees_every_photograph_once_and_pads(opened):
     loaded = list(opened().eval_batches(batch_size=3, part=slice(None)))
     assert rows_of(loaded) == [[0, 1, 2], [3, 4, -1]]
     assert not loaded[-1].mask[-1].any() and loaded[-1].weight.tolist() == [1, 1, 0]
+    # No loss looks there, and whoever is found in a crowd is judged by the metrics.
+    np.testing.assert_array_equal(loaded[0].mask[0], blocks())
     part = opened().eval_batches(batch_size=3, part=slice(1, 3))
     assert rows_of(part) == [[1, 2], [4, -1]]
 
@@ -241,6 +243,8 @@ def test_the_first_looks_at_data_take_scenes(opened):
 def test_what_cannot_be_is_refused(opened, format):
     with pytest.raises(ValueError, match="people=0 on a canvas"):
         crowded.data(format, people=0)
+    with pytest.raises(ValueError, match=r"unlabeled='mask' must be one of \['shown'"):
+        crowded.data(format, unlabeled="mask")
     cut = dataclasses.replace(
         crowded.split(format), region=regions.PersonBox(padding=1)
     )

@@ -251,12 +251,13 @@ def _lengths(
 
 def _found(poses: Poses, image_id: Int[np.ndarray, "n"]) -> _People:
     """Everybody of whom a keypoint is finite, and who has a score; the surest first."""
-    known = np.isfinite(poses.keypoints).all(axis=-1)
+    keypoints = np.asarray(poses.keypoints)
+    known = np.asarray(np.isfinite(keypoints).all(axis=-1))
     score = np.asarray(poses.person_scores)
     there = known.any(axis=-1) & np.isfinite(score)
     order = np.argsort(-score[there], kind="stable")
     scores = np.asarray(poses.scores)[there][order]
-    points = np.where(known[..., None], poses.keypoints, np.nan)[there][order]
+    points = np.where(known[..., None], keypoints, np.nan)[there][order]
     return _People(
         image_id=image_id[np.nonzero(there)[0]][order],
         keypoints=points.astype(float),

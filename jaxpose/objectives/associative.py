@@ -7,7 +7,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxpose.objectives import (
     grouping,
@@ -63,7 +63,7 @@ class Associative:
         form: of the push. `separate` looks at pairs of different people, as the
             original's compiled code does; `paper` as it was written: a person counts as
             its own neighbour, and distances are measured in `tag_sigma`. The pull is
-            the same.
+            the compiled code's in both.
         tag_sigma: of the `paper` form, which does not tell its own.
         window: where peaks are cut off: `heatmap_drawing.smooth` nowhere, `wide_patch`
             as in the original.
@@ -227,6 +227,14 @@ class Associative:
         ]
         mean = jnp.stack(maps).mean(axis=0)
         return jnp.concatenate([mean, *tags], axis=-1)[None]
+
+    def within(
+        self, outputs: Float[Array, "s b h w c"], mask: Shaped[Array, "b y x"]
+    ) -> Float[Array, "s b h w c"]:
+        """Heatmaps are 0 there: no loss has looked beside photographs."""
+        inside = heatmap_grid.touched(mask, (outputs.shape[2], outputs.shape[3]))
+        tags = jnp.arange(outputs.shape[-1]) >= self.num_keypoints
+        return jnp.where(inside[..., None] | tags, outputs, 0)
 
     def heatmaps(self, outputs: Float[Array, "s b h w c"]) -> Float[Array, "b h w k"]:
         """Those of the last stack."""

@@ -8,7 +8,7 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Bool, Float, Shaped
 
 from jaxpose.objectives import heatmap_decoding
 from jaxpose.skeletons import Skeleton
@@ -74,6 +74,16 @@ def shown(mask: Shaped[Array, "b y x"], stride: int) -> Float[Array, "b h w"]:
     b, y, _ = mask.shape
     blocks = mask.astype(jnp.float32).reshape(b, y // stride, stride, -1, stride)
     return blocks.mean(axis=(2, 4))
+
+
+def touched(
+    mask: Shaped[Array, "b y x"], size: tuple[int, int]
+) -> Bool[Array, "b h w"]:
+    """Cells of a grid of any (height, width) in which a pixel has the mask 1."""
+    b, height, width = mask.shape
+    row = jnp.arange(height) * size[0] // height
+    column = jnp.arange(width) * size[1] // width
+    return jnp.zeros((b, *size), bool).at[:, row[:, None], column].max(mask > 0)
 
 
 def resize(

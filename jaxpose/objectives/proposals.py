@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxpose.objectives import heatmap_grid, proposal_maps, proposal_targets
 from jaxpose.objectives.proposal_maps import ProposalMaps
@@ -191,6 +191,16 @@ class Proposals:
                 origin=self.origin,
             )
         )
+
+    def within(
+        self, outputs: Float[Array, "b i j c"], mask: Shaped[Array, "b y x"]
+    ) -> Float[Array, "b i j c"]:
+        """Responses are 0 there: no loss has looked beside photographs."""
+        inside = heatmap_grid.touched(mask, (outputs.shape[1], outputs.shape[2]))
+        number = jnp.arange(outputs.shape[-1])
+        other = number >= proposal_maps.FIELDS * len(self.parts)
+        other |= number % proposal_maps.FIELDS > 0
+        return jnp.where(inside[..., None] | other, outputs, 0)
 
     def flip(
         self, outputs: Float[Array, "b i j c"], skeleton: Skeleton

@@ -146,18 +146,19 @@ def test_a_crowd_swallows_many_and_a_person_one():
     assert means[False] == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("beyond, precision", [(2.1, 1.0), (2.6, 0.5)])
+@pytest.mark.parametrize("beyond, precision", [(4.5, 1.0), (5.0, 0.5)])
 def test_ignored_boxes_count_from_the_corner_of_the_first_pixel(beyond, precision):
     """As COCO's do: this one ends at 110 there, and with as much again at 120.
 
-    Beyond it an OKS of a half is d^2 = 8 ln(2) 0.1^2 100 = 5.55, d = 2.35 pixels.
+    Beyond it an OKS of a half is d^2 = 8 ln(2) 0.1^2 400 = 22.2, d = 4.71 pixels, by
+    the area that is stated and not that of the box.
     """
     predicted, annotations = crowds.one_person()
     predicted.keypoints[0, 1] = (120 + beyond, 105)
     region = Regions(
         image_id=np.array([0]),
         box=np.array([[99.5, 99.5, 109.5, 109.5]]),
-        area=np.array([100.0]),
+        area=np.array([400.0]),
         crowd=np.array([False]),
     )
     ignored = dataclasses.replace(annotations, ignored=region)

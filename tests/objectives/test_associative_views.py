@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tagged_people
 
+from jaxpose import predict
 from jaxpose.objectives import associative, heatmaps
-from jaxpose.types import HeatmapObjective, ViewsObjective
+from jaxpose.types import FramedObjective, HeatmapObjective, ViewsObjective
 
 SIZE = (32, 40)
 GRID = (8, 10)
@@ -28,6 +29,7 @@ def test_it_offers_maps_and_merges_views():
     objective = objective_of()
     assert isinstance(objective, HeatmapObjective)
     assert isinstance(objective, ViewsObjective)
+    assert isinstance(objective, FramedObjective)
     assert not isinstance(heatmaps.Heatmaps(size=SIZE), ViewsObjective)
 
 
@@ -175,3 +177,31 @@ def test_merged_views_are_decoded_in_pixels_of_the_first():
         away = np.abs(found[i] - keypoints[i, n])[:, counted[i, n]].max(axis=(1, 2))
         # Half a stride of the smaller view, which is 8 pixels of the first.
         assert np.nanmin(away) <= 4
+
+
+@pytest.mark.parametrize("scales", [(1.0,), (0.5, 1.0)])
+def test_nobody_is_found_beside_the_photograph(scales):
+    """A stranger in the bars above and below is gone, and everybody else stays."""
+    objective = objective_of(size=(128, 160))
+    batch = dataclasses.replace(inner_crowd(), mask=jnp.ones((4, 128, 160), jnp.uint8))
+    targets = jax.jit(objective.targets)(batch, jnp.array(0))
+    outputs = tagged_people.perfect_outputs(targets, 10.0 * np.arange(3)[:, None])
+    # Bars of 7 rows: the photograph reaches into the cells of the second row.
+    bars = batch.mask.at[:, :7].set(0).at[:, -7:].set(0)
+    strange = outputs.at[..., jnp.array([0, -1]), :, :3].set(0)
+    strange = strange.at[:, :, 0, 4:30:5, :3].set(5.0).at[:, :, -1, 20, 1].set(5.0)
+    hidden = dataclasses.replace(batch, mask=bars)
+    if scales[0] != max(scales):
+        # Outputs of a smaller view, for canvases twice as large.
+        grow = np.ones((1, 2, 2), int)
+        hidden = dataclasses.replace(hidden, mask=jnp.array(np.kron(bars, grow)))
+
+    @jax.jit
+    def found(outputs, batch):
+        return predict.decode(objective, outputs, batch, scales=scales)
+
+    expected, poses = found(outputs, batch), found(strange, hidden)
+    for name in ("keypoints", "scores", "person_scores"):
+        np.testing.assert_array_equal(getattr(poses, name), getattr(expected, name))
+    seen = np.isfinite(found(strange, batch).keypoints).any(axis=(2, 3)).sum()
+    assert seen > np.isfinite(expected.keypoints).any(axis=(2, 3)).sum()

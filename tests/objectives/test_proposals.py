@@ -108,6 +108,19 @@ def test_plain_is_jit_and_bfloat16_is_not_added_up_in_bfloat16(case):
     np.testing.assert_allclose(loss, expected, rtol=1e-6)
 
 
+def test_beside_the_photograph_nothing_responds(case):
+    """A cell of 8 x 8 pixels counts once the photograph reaches into it."""
+    _, ideal, noise = case
+    outputs = ideal + noise
+    mask = np.zeros((5, *proposing.SIZE), np.uint8)
+    mask[:, 7:24, 16:] = 1
+    found = np.array(OBJECTIVE.within(outputs, mask))
+    expected = np.array(outputs)
+    responses = slice(0, 6 * len(OBJECTIVE.parts), 6)
+    expected[:, 3:, :, responses] = expected[:, :, :2, responses] = 0
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_outputs_of_another_grid_are_refused(case):
     targets, ideal, _ = case
     with pytest.raises(ValueError, match=r"\(5, 4, 4\) and targets of \(5, 4, 5\)"):
