@@ -1,11 +1,9 @@
 """Checkpoints of pytorch_pose_proposal_networks as our variables."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-import numpy as np
-
-from jaxpose.weights import resnet, torch_files, torch_layers
+from jaxpose.weights import resnet, torch_layers
 
 # Layers of `models.proposal.Proposal`, and what the original calls them: its head took
 # the place of torchvision's classifier.
@@ -39,7 +37,9 @@ class Proposal:
         """Raises: ValueError or OSError if the file does not fit or cannot be read."""
         if not self.path:
             return variables
-        return proposal(lambda: _state_dict(self.path), variables, outputs=self.outputs)
+        return proposal(
+            lambda: torch_layers.state_dict(self.path), variables, outputs=self.outputs
+        )
 
 
 def proposal(
@@ -63,20 +63,3 @@ def proposal(
         wanted=lambda layer: outputs or layer != "proposals",
         spare="(?!)" if outputs else r"fc\.5\.",
     )
-
-
-def _state_dict(path: str) -> torch_layers.State:
-    """Of a checkpoint what is under `net_state_dict`, without a `module.` before names.
-
-    Raises: ValueError or OSError if it holds no state dict or cannot be read.
-    """
-    content = torch_files.read(path)
-    if isinstance(content, Mapping):
-        content = content.get("net_state_dict", content)
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, np.ndarray) for value in content.values()
-    ):
-        raise ValueError(
-            f"{path} holds no state dict; save one by torch.save(net.state_dict(), path)"
-        )
-    return {name.removeprefix("module."): value for name, value in content.items()}

@@ -26,17 +26,21 @@ _LEAVES = {
 }
 
 
+# Where checkpoints of PyTorch-Pose, hgpose and the pose proposal networks have it.
+_STATE_DICTS = ("state_dict", "netHg", "net_state_dict")
+
+
 def state_dict(path: str) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The arrays of a file, be it of a state dict alone or of a training checkpoint.
 
-    Of a checkpoint it is what is under `state_dict`, or under hgpose's `netHg`; without
+    Of a checkpoint it is what is under one of the names that the originals use; without
     the `module.` that a network trained on several GPUs has before its names.
 
     Raises: ValueError or OSError if it holds no state dict or cannot be read.
     """
     content = torch_files.read(path)
     if isinstance(content, Mapping):
-        content = content.get("state_dict", content.get("netHg", content))
+        content = next((content[n] for n in _STATE_DICTS if n in content), content)
     if not isinstance(content, Mapping) or not all(
         isinstance(value, np.ndarray) for value in content.values()
     ):
