@@ -13,6 +13,7 @@ goes on where it was.
 import argparse
 import json
 import pathlib
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +43,8 @@ def main() -> None:
     fields = configs.build(config)
     options.runs.mkdir(parents=True, exist_ok=True)
     state = train.train(**fields, workdir=options.runs)
+    if int(state.step) < options.steps:
+        sys.exit("stopped; the same command goes on")
     examples = fields["data"].open(options.data_dir, options.manual_dir)
     somebody = examples.people.record[(examples.people.visibility > 0).any(axis=1)]
     examples = examples.take(np.flatnonzero(np.isin(examples.record, somebody)))

@@ -72,7 +72,9 @@ def shapes(tree):
     return jax.tree.map(lambda x: (x.shape, str(x.dtype)), tree)
 
 
-def state_of(fields):
+@pytest.fixture(scope="module")
+def state(fields):
+    """Its shapes: tracing a large network takes seconds."""
     mesh = devices.mesh(jax.devices()[:1])
     return programs.abstract_state(fields["learner"], batch_of(fields["data"]), mesh)
 
@@ -90,8 +92,7 @@ def test_a_config_is_made_anew_each_time(config, request, animals):
     assert again.num_steps != config.num_steps
 
 
-def test_a_training_step_keeps_the_state_in_shape(fields):
-    state = state_of(fields)
+def test_a_training_step_keeps_the_state_in_shape(fields, state):
     mesh = devices.mesh(jax.devices()[:1])
     step = programs.train_step(
         fields["learner"], fields["augment"], fields["seed"], mesh
@@ -105,8 +106,8 @@ def test_a_training_step_keeps_the_state_in_shape(fields):
     assert not {"float64", "int64"} & set(jax.tree.leaves(shapes(state)))
 
 
-def test_every_evaluation_predicts_people_of_every_image(fields):
-    state, learner = state_of(fields), fields["learner"]
+def test_every_evaluation_predicts_people_of_every_image(fields, state):
+    learner = fields["learner"]
     for evaluation in fields["evals"].values():
         data, p = evaluation.data, 1
         objective = evaluation.objective or learner.objective
