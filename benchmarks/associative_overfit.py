@@ -68,7 +68,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data_dir", default="data")
     parser.add_argument("--manual_dir", default="data/manual")
     parser.add_argument("--runs", default="runs/associative_overfit", type=pathlib.Path)
-    parser.add_argument("--steps", default=3000, type=int)
+    parser.add_argument("--steps", default=4000, type=int)
     return parser.parse_args()
 
 
@@ -89,8 +89,6 @@ def _config(options: argparse.Namespace) -> ConfigDict:
         ),
         deconvolutions=(64, 64, 64),
     )
-    # Of what is left at the usual 1e-3, most is keypoints of others.
-    config.learner.objective.push = config.learner.objective.pull = 1e-2
     config.learner.optimizer = spec(
         optimizers.adamw,
         learning_rate=spec(

@@ -105,20 +105,22 @@ def boxes(
 
 
 def overlap(
-    box: Float[Array, "*n 4"], other: Float[Array, "*n 4"]
+    one: Float[Array, "4 *#n"], other: Float[Array, "4 *n"]
 ) -> Float[Array, "*n"]:
     """Intersection over union of boxes (x, y, width, height) about their centres.
 
-    0 for two without area.
+    In 0..1; 0 for two without area.
     """
-    (xy, sides), (other_xy, other_sides) = (
-        (x[..., :2], x[..., 2:]) for x in (box, other)
-    )
-    low = jnp.maximum(xy - sides / 2, other_xy - other_sides / 2)
-    high = jnp.minimum(xy + sides / 2, other_xy + other_sides / 2)
-    shared = jnp.maximum(high - low, 0).prod(axis=-1)
-    union = sides.prod(axis=-1) + other_sides.prod(axis=-1) - shared
-    return jnp.clip(shared / jnp.maximum(union, 1e-10), 0, 1)
+
+    def common(axis: int) -> Float[Array, "*n"]:
+        half, others = one[axis + 2] / 2, other[axis + 2] / 2
+        high = jnp.minimum(one[axis] + half, other[axis] + others)
+        low = jnp.maximum(one[axis] - half, other[axis] - others)
+        return jnp.maximum(high - low, 0)
+
+    both = common(0) * common(1)
+    union = one[2] * one[3] + other[2] * other[3] - both
+    return jnp.clip(both / jnp.maximum(union, 1e-10), 0, 1)
 
 
 def corners(grid: tuple[int, ...]) -> Float[Array, "i j 1 2"]:

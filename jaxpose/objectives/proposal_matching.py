@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxpose.objectives import assignment
+from jaxpose.objectives import assignment, proposal_maps
 
 
 class Chosen(NamedTuple):
@@ -42,28 +42,12 @@ def suppress(
         there = best > -jnp.inf
         here = cells == cell[:, None]
         own = jnp.take_along_axis(box, cell[None, :, None], axis=2)
-        gone = here | (overlaps(own, box) >= overlap)
+        gone = here | (proposal_maps.overlap(own, box) >= overlap)
         left = jnp.where(gone & there[:, None], -jnp.inf, left)
         return left, Chosen(cell, jnp.where(there, best, 0), there)
 
     _, chosen = jax.lax.scan(choose, score, length=count)
     return Chosen(*(x.T for x in chosen))
-
-
-def overlaps(
-    one: Float[Array, "4 *#n"], other: Float[Array, "4 *n"]
-) -> Float[Array, "*n"]:
-    """Intersections over unions of boxes; 0 for two of no size."""
-
-    def common(axis: int) -> Float[Array, "*n"]:
-        half, others = one[axis + 2] / 2, other[axis + 2] / 2
-        high = jnp.minimum(one[axis] + half, other[axis] + others)
-        low = jnp.maximum(one[axis] - half, other[axis] - others)
-        return jnp.maximum(high - low, 0)
-
-    both = common(0) * common(1)
-    union = one[2] * one[3] + other[2] * other[3] - both
-    return both / jnp.maximum(union, 1e-10)
 
 
 def greedy(score: Float[Array, "n n"]) -> Bool[Array, "n n"]:

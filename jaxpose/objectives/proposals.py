@@ -239,7 +239,9 @@ class Proposals:
             stride=self.stride,
             origin=self.origin,
         )
-        return proposal_maps.overlap(proposed, targets.box)
+        return proposal_maps.overlap(
+            jnp.moveaxis(proposed, -1, 0), jnp.moveaxis(targets.box, -1, 0)
+        )
 
     def _check_keypoints(self, keypoints: Float[Array, "b p n 2"]) -> None:
         count = len(self.parts.skeleton.keypoints)

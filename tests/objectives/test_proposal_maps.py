@@ -95,7 +95,7 @@ def test_overlap_beside_counted_pixels():
     ]
     shared = (inside[0] & inside[1]).sum(axis=(1, 2))
     union = (inside[0] | inside[1]).sum(axis=(1, 2))
-    found = proposal_maps.overlap(*boxes)
+    found = proposal_maps.overlap(*(jnp.moveaxis(x, -1, 0) for x in boxes))
     np.testing.assert_allclose(found, shared / np.maximum(union, 1), atol=1e-6)
     assert (union == 0).any() and (shared > 0).sum() > 40
 
