@@ -22,7 +22,16 @@ from jaxtyping import Array, Float, PyTree
 from ml_collections import ConfigDict
 
 from configs import associative_coco
-from jaxpose import augment, checkpoint, devices, scenes, split_poses, train, workdir
+from jaxpose import (
+    augment,
+    checkpoint,
+    devices,
+    predict,
+    scenes,
+    split_poses,
+    train,
+    workdir,
+)
 from jaxpose import config as configs
 from jaxpose.config import spec
 from jaxpose.learners import optimizers
@@ -122,14 +131,13 @@ def _learned(learner: Learner, state: PyTree, examples: scenes.Examples) -> Tabl
 
 def _ceiling(objective: associative.Associative, examples: scenes.Examples) -> Table:
     """Of outputs that say nothing but the truth."""
-    decode = jax.jit(lambda batch: objective.decode(_ideal(objective, batch)))
+    decode = jax.jit(lambda b: predict.decode(objective, _ideal(objective, b), b))
     found = []
     for batch in examples.eval_batches(batch_size=4, part=slice(None)):
         poses = jax.device_get(decode(batch))
-        source = np.einsum("bij,bpkj->bpki", batch.to_source[:, :, :2], poses.keypoints)
-        source += batch.to_source[:, None, None, :, 2]
         for row in np.flatnonzero(batch.index >= 0):
-            found.append((source[row], poses.scores[row], poses.person_scores[row]))
+            values = poses.keypoints, poses.scores, poses.person_scores
+            found.append([value[row] for value in values])
     names = ("keypoints", "scores", "person_scores")
     poses = Poses(**dict(zip(names, map(np.stack, zip(*found)))))
     return coco.AP()(poses, examples.annotations(), COCO)

@@ -10,13 +10,12 @@ and the same with SciPy's. All in turn in one run; medians, with refinement.
 import argparse
 import json
 import pathlib
-import time
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
-from benchmarks import original_grouping
+from benchmarks import medians, original_grouping
 from jaxpose import workdir
 from jaxpose.objectives import grouping
 
@@ -65,22 +64,6 @@ def runners(people: int) -> dict[str, Callable[[], object]]:
     }
 
 
-def milliseconds(
-    ways: dict[tuple[int, str], Callable[[], object]], repeat: int
-) -> dict[tuple[int, str], float]:
-    """Medians; the slow ones a fifth as often."""
-    found: dict[tuple[int, str], list[float]] = {name: [] for name in ways}
-    for run in ways.values():
-        run()
-    for turn in range(repeat):
-        for name, run in ways.items():
-            if name[1] == "jaxpose" or turn % 5 == 0:
-                start = time.perf_counter()
-                run()
-                found[name].append(1000 * (time.perf_counter() - start))
-    return {name: float(np.median(times)) for name, times in found.items()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, nargs="+", default=[1, 10, 30])
@@ -92,7 +75,8 @@ def main() -> None:
         for people in options.people
         for name, run in runners(people).items()
     }
-    times = milliseconds(ways, options.repeat)
+    slow = [way for way in ways if way[1] != "jaxpose"]
+    times = medians.milliseconds(ways, options.repeat, slow=slow)
     result: dict[str, object] = {"made by": workdir.versions()}
     for people in options.people:
         mine = times[people, "jaxpose"]

@@ -10,13 +10,12 @@ outputs to poses; the original's is NumPy and Python. All in turn in one run; me
 import argparse
 import json
 import pathlib
-import time
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
-from benchmarks import original_parsing
+from benchmarks import medians, original_parsing
 from jaxpose import workdir
 from jaxpose.objectives import proposal_maps, proposal_parsing
 from jaxpose.objectives.proposal_parts import MPII
@@ -84,22 +83,6 @@ def runners(people: int, grid: int) -> dict[str, Callable[[], object]]:
     return ways | {ORIGINAL: lambda: original_parsing.parse(outputs[0])}
 
 
-def milliseconds(
-    ways: dict[tuple[str, str], Callable[[], object]], repeat: int
-) -> dict[tuple[str, str], float]:
-    """Medians; the slow one a fifth as often."""
-    found: dict[tuple[str, str], list[float]] = {name: [] for name in ways}
-    for run in ways.values():
-        run()
-    for turn in range(repeat):
-        for name, run in ways.items():
-            if name[1] != ORIGINAL or turn % 5 == 0:
-                start = time.perf_counter()
-                run()
-                found[name].append(1000 * (time.perf_counter() - start))
-    return {name: float(np.median(times)) for name, times in found.items()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, nargs="+", default=[1, 10, 30])
@@ -114,7 +97,8 @@ def main() -> None:
             for people, case in cases.items()
             for name, run in runners(people, grid).items()
         }
-        times = milliseconds(ways, options.repeat)
+        slow = [way for way in ways if way[1] == ORIGINAL]
+        times = medians.milliseconds(ways, options.repeat, slow=slow)
         result[f"{grid} x {grid} cells"] = summary(times, [*cases.values()])
     print(json.dumps(result, indent=1))
     if options.out:

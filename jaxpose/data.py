@@ -184,7 +184,8 @@ class Examples:
 
         Raises: ValueError naming the record if a photograph cannot be decoded.
         """
-        people, empty = self.people, self._empty()
+        people = self.people
+        empty = loading.blank(self.data.size, 1, len(self.data.skeleton.keypoints))
         if draws is None:
             draws = np.full((len(rows), 4), 0.5)
         boxes = self.data.crop(people.box[rows], people.size[rows], draws)
@@ -218,18 +219,6 @@ class Examples:
             "scale": np.array([_diagonal(keypoints, people.visibility[row] > 0)]),
             "weight": self.weight[row],
             "to_source": geometry.invert(to_canvas).astype(np.float32),
-        }
-
-    def _empty(self) -> dict[str, Any]:
-        k = len(self.data.skeleton.keypoints)
-        return {
-            "image": np.zeros((*self.data.size, 3), np.uint8),
-            "mask": np.zeros(self.data.size, np.uint8),
-            "keypoints": np.zeros((1, k, 2), np.float32),
-            "visibility": np.zeros((1, k), np.int32),
-            "scale": np.ones(1, np.float32),
-            "weight": np.float32(0),
-            "to_source": np.eye(2, 3, dtype=np.float32),
         }
 
 

@@ -107,6 +107,13 @@ class Annotations:
     def labeled(self) -> Bool[np.ndarray, "n p k"]:
         return self.visibility > 0
 
+    @property
+    def photographs(self) -> Int[np.ndarray, "n"]:
+        """The number of each row's, also where the source tells none."""
+        if self.image_id is None:
+            return np.arange(len(self.keypoints))
+        return self.image_id
+
     def take(self, rows: slice) -> "Annotations":
         """Some rows; the ignored regions, which belong to photographs, all stay."""
         return dataclasses.replace(

@@ -42,11 +42,8 @@ class Views:
 
     def shown(self, row: int, canvas: Size, size: Size) -> Float[np.ndarray, "4"]:
         """All that a canvas shows, in source pixels, at the scale of `size`."""
-        box, half = (
-            self.box[row],
-            np.array(canvas) / self.factor(np.array(row), size) / 2,
-        )
-        middle = (box[:2] + box[2:]) / 2
+        half = np.array(canvas) / self.factor(np.array(row), size) / 2
+        middle = (self.box[row, :2] + self.box[row, 2:]) / 2
         return np.concatenate([middle - half[::-1], middle + half[::-1]])
 
     def there(self, people: records.People, row: int) -> Int[np.ndarray, "p"]:

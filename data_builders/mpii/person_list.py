@@ -92,7 +92,9 @@ def _people(entry: Mapping[str, Any], where: str) -> _People:
     try:
         joints = np.concatenate(
             [
-                _array(entry[key], _JOINTS, 3) if key in entry else np.zeros((0, 16, 3))
+                _array(entry[key], _JOINTS, 3)
+                if key in entry
+                else np.zeros((0, _JOINTS, 3))
                 for key in ("joint_self", "joint_others")
             ]
         )

@@ -66,9 +66,9 @@ def people(
     Raises: ValueError as `AP`.
     """
     _check_sigmas(skeleton)
-    _check_shapes(poses, annotations, skeleton)
+    check_shapes(poses, annotations, skeleton)
     area = _area(annotations)
-    found = _found(poses, _image_id(annotations))
+    found = _found(poses, annotations.photographs)
     return _truth(annotations, area), _ignored(annotations, area), found
 
 
@@ -117,7 +117,7 @@ def _check_sigmas(skeleton: Skeleton) -> None:
         )
 
 
-def _check_shapes(poses: Poses, annotations: Annotations, skeleton: Skeleton) -> None:
+def check_shapes(poses: Poses, annotations: Annotations, skeleton: Skeleton) -> None:
     predicted, truth = np.shape(poses.keypoints), annotations.keypoints.shape
     expected = (len(annotations.keypoints), len(skeleton.keypoints), 2)
     for name, shape in (("predicted", predicted), ("true", truth)):
@@ -127,12 +127,6 @@ def _check_shapes(poses: Poses, annotations: Annotations, skeleton: Skeleton) ->
                 f"{expected[1]}, 2): as many rows as the truth, and the keypoints of "
                 f"{skeleton.name}"
             )
-
-
-def _image_id(annotations: Annotations) -> Int[np.ndarray, "n"]:
-    if annotations.image_id is None:
-        return np.arange(len(annotations.keypoints))
-    return annotations.image_id
 
 
 def _area(annotations: Annotations) -> Float[np.ndarray, "n p"]:
@@ -147,7 +141,7 @@ def _area(annotations: Annotations) -> Float[np.ndarray, "n p"]:
     if empty.any():
         row, slot = np.argwhere(empty)[0].tolist()
         raise ValueError(
-            f"person {slot} of record {row} (image_id {_image_id(annotations)[row]}) has "
+            f"person {slot} of record {row} (image_id {annotations.photographs[row]}) has "
             f"the area {area[row, slot]:g}, first of {empty.sum()}; OKS needs positive "
             "areas: mend it, or take the person's labels away"
         )
@@ -158,7 +152,7 @@ def _truth(annotations: Annotations, area: Float[np.ndarray, "n p"]) -> pycoco.T
     """Everybody with labels."""
     people = annotations.labeled.any(axis=-1)
     return pycoco.Truth(
-        image_id=_image_id(annotations)[np.nonzero(people)[0]],
+        image_id=annotations.photographs[np.nonzero(people)[0]],
         keypoints=annotations.keypoints[people],
         labeled=annotations.labeled[people],
         area=area[people],
@@ -172,7 +166,7 @@ def _ignored(annotations: Annotations, area: Float[np.ndarray, "n p"]) -> Region
         box = np.full((*area.shape, 4), np.nan)
     people = ~annotations.labeled.any(axis=-1) & np.isfinite(box).all(axis=-1)
     unlabeled = Regions(
-        image_id=_image_id(annotations)[np.nonzero(people)[0]],
+        image_id=annotations.photographs[np.nonzero(people)[0]],
         box=box[people],
         area=area[people],
         crowd=np.zeros(people.sum(), bool),

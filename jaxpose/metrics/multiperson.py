@@ -6,7 +6,7 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxpose.metrics import pck, pckh
+from jaxpose.metrics import coco, pck, pckh
 from jaxpose.skeletons import Skeleton
 from jaxpose.types import Annotations, Poses, Table
 
@@ -117,8 +117,8 @@ class MeanAP:
 
         Raises: ValueError if shapes disagree.
         """
-        _check_shapes(poses, annotations, skeleton)
-        image_id = _image_id(annotations)
+        coco.check_shapes(poses, annotations, skeleton)
+        image_id = annotations.photographs
         truth, size, measured = _truth(annotations, image_id, skeleton)
         found = _found(poses, image_id)
         right, alone = self._judged(found, truth, size, skeleton)
@@ -192,23 +192,6 @@ class MeanAP:
             f"{len(truth.known)} people with labels in "
             f"{len(np.unique(truth.image_id))} photographs, {len(found.known)} predicted"
         )
-
-
-def _check_shapes(poses: Poses, annotations: Annotations, skeleton: Skeleton) -> None:
-    n, k = len(annotations.keypoints), len(skeleton.keypoints)
-    for name, array in (("predicted", poses), ("true", annotations)):
-        shape = np.shape(array.keypoints)
-        if (shape[0], *shape[2:]) != (n, k, 2):
-            raise ValueError(
-                f"{name} keypoints have shape {shape}, must be ({n}, people, {k}, 2): "
-                f"as many rows as the truth, and the keypoints of {skeleton.name}"
-            )
-
-
-def _image_id(annotations: Annotations) -> Int[np.ndarray, "n"]:
-    if annotations.image_id is None:
-        return np.arange(len(annotations.keypoints))
-    return annotations.image_id
 
 
 def _truth(

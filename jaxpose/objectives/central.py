@@ -23,7 +23,11 @@ class Central(Generic[Outputs]):
 
     decoder: Callable[[Outputs], Poses]
     size: tuple[int, int]
-    people: int = dataclasses.field(default=1, init=False)
+
+    @property
+    def people(self) -> int:
+        """Most on a canvas, as decoders of several tell it."""
+        return 1
 
     def __call__(self, outputs: Outputs) -> Poses:
         """Whose keypoints, in the mean, are nearest; nobody where nobody is found."""

@@ -2,8 +2,8 @@
 
 `mpii_annotations.json` of PyTorch-Pose, which marks validation people by `isValidation`
 and missing joints by zeros, and `mpi_annotations.json` of the pose proposal networks, by
-`validation` and by the visibility 2. An entry is a person, with the others on the
-photograph; an only other may lie in no list. data_builders.mpii makes records of either.
+`validation` and by the visibility 2. An entry is a person, and tells of the others on the
+photograph too, who are not read here; data_builders.mpii makes records of everybody.
 """
 
 import os
@@ -16,7 +16,6 @@ from jaxtyping import Float
 
 from jaxpose import skeletons
 from jaxpose.pose_files import coco_parts
-from jaxpose.types import Annotations
 
 _FIRST_PIXEL = 1
 _MISSING = 2  # a visibility
@@ -24,7 +23,7 @@ _JOINTS = len(skeletons.MPII.keypoints)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The validation people, one an entry, in the order of published predictions.
+    """The validation people, one an entry, in the order of the file.
 
     Returns: `keypoints`, `visibility` and `names`, as in our npz.
 
@@ -32,37 +31,9 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """
     file = pathlib.Path(path)
     entries = _validation(file)
-    joints = np.concatenate([_joints(file, entry, "joint_self") for entry in entries])
+    joints = np.concatenate([_joints(file, entry) for entry in entries])
     names = np.array([str(entry["img_paths"]) for entry in entries])
     return _points(joints) | {"names": names}
-
-
-def annotations(path: str | os.PathLike[str]) -> Annotations:
-    """The same people in rows of their own, each before the others on the photograph.
-
-    A row is a picture by itself: who is on a photograph with several validation people
-    is told of in several rows.
-
-    Raises: as `read`.
-    """
-    file = pathlib.Path(path)
-    entries = _validation(file)
-    people = [
-        np.concatenate([_joints(file, entry, key) for key in _KEYS if key in entry])
-        for entry in entries
-    ]
-    row = np.repeat(np.arange(len(people)), [len(joints) for joints in people])
-    at, shape = coco_parts.places(row, len(people))
-    stored = np.zeros((*shape, _JOINTS, 3))
-    stored[at] = np.concatenate(people)
-    names = tuple(str(entry["img_paths"]) for entry in entries)
-    points = _points(stored)
-    return Annotations(
-        keypoints=points["keypoints"], visibility=points["visibility"], names=names
-    )
-
-
-_KEYS = ("joint_self", "joint_others")
 
 
 def _validation(file: pathlib.Path) -> Sequence[Mapping[str, Any]]:
@@ -79,23 +50,17 @@ def _validation(file: pathlib.Path) -> Sequence[Mapping[str, Any]]:
     return chosen
 
 
-def _joints(
-    file: pathlib.Path, entry: Mapping[str, Any], key: str
-) -> Float[np.ndarray, "n k 3"]:
-    """Also of one who lies in no list."""
+def _joints(file: pathlib.Path, entry: Mapping[str, Any]) -> Float[np.ndarray, "1 k 3"]:
     try:
-        # An empty array of MATLAB is an object.
-        stored = entry[key] if isinstance(entry[key], list) else []
-        joints = np.array(stored, float).reshape(-1, _JOINTS, 3)
+        return np.array(entry["joint_self"], float).reshape(1, _JOINTS, 3)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{file}: {key} of a person on {entry['img_paths']} must be {_JOINTS} times "
-            f"x, y and visibility: {error}"
+            f"{file}: joint_self of a person on {entry['img_paths']} must be {_JOINTS} "
+            f"times x, y and visibility: {error}"
         ) from error
-    return joints
 
 
-def _points(stored: Float[np.ndarray, "*n k 3"]) -> dict[str, np.ndarray]:
+def _points(stored: Float[np.ndarray, "n k 3"]) -> dict[str, np.ndarray]:
     """0-based keypoints and COCO's visibility; a missing joint is at 0."""
     labeled = (stored[..., 2] != _MISSING) & (stored[..., :2] != 0).any(axis=-1)
     keypoints = np.where(labeled[..., None], stored[..., :2] - _FIRST_PIXEL, 0)

@@ -30,7 +30,7 @@ def test_recorded_people(reference, case):
         np.testing.assert_array_equal(original_parsing.survivors(rows), recorded)
     np.testing.assert_array_equal(original_parsing.parse(raw[0]), people)
     maps = proposal_maps.split(
-        raw, MPII, window=(9, 9), size=(384, 384), stride=STRIDE, origin=0.0
+        jnp.array(raw), MPII, window=(9, 9), size=(384, 384), stride=STRIDE, origin=0.0
     )
     points = parse(maps, **ORIGINAL)[0]
     part = np.array(MPII.part_of)

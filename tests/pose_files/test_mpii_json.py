@@ -52,14 +52,6 @@ def test_people_are_in_the_order_of_the_file_and_count_from_zero(file):
         np.testing.assert_array_equal(found, expected + [first, 0])
 
 
-def test_the_others_follow_in_rows_of_their_own_picture(file):
-    truth = mpii_json.annotations(file)
-    assert truth.image_id is None and truth.names == ("1.jpg", "1.jpg", "3.jpg")
-    assert truth.labeled.any(axis=-1).sum(axis=1).tolist() == [2, 3, 1]
-    firsts = truth.keypoints[:, :, 0, 0].tolist()
-    assert firsts == [[9, 39, 0], [39, 9, 69], [69, 0, 0]]
-
-
 def test_scoring_reads_it_as_truth(file):
     truth = pose_files.read_truth(file, skeletons.MPII)
     assert truth.keypoints.shape == (3, 1, 16, 2)
