@@ -36,7 +36,7 @@ from jaxpose import config as configs
 from jaxpose.config import spec
 from jaxpose.learners import optimizers
 from jaxpose.metrics import coco
-from jaxpose.models import pose_resnet, resnet
+from jaxpose.models import pyramid, resnet
 from jaxpose.objectives import associative
 from jaxpose.skeletons import COCO
 from jaxpose.types import Batch, Learner, Poses, Table
@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data_dir", default="data")
     parser.add_argument("--manual_dir", default="data/manual")
     parser.add_argument("--runs", default="runs/associative_overfit", type=pathlib.Path)
-    parser.add_argument("--steps", default=4000, type=int)
+    parser.add_argument("--steps", default=2400, type=int)
     return parser.parse_args()
 
 
@@ -88,15 +88,15 @@ def _config(options: argparse.Namespace) -> ConfigDict:
     config.data.sources[0].split = "train"
     config.augment = spec(augment.Augment, skeleton=COCO)
     config.learner.model = spec(
-        pose_resnet.PoseResNet,
-        num_keypoints=34,
+        pyramid.Pyramid,
+        channels=34,
         trunk=spec(
             resnet.ResNet,
             blocks=(1, 1, 2, 2),
             bottleneck=False,
             features=(32, 64, 128, 256),
         ),
-        deconvolutions=(64, 64, 64),
+        features=64,
     )
     config.learner.optimizer = spec(
         optimizers.adamw,

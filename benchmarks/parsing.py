@@ -4,7 +4,9 @@
 
 Outputs of the network for one image, on the original's grid of 12 x 12 cells, and on one
 of 32 x 32, since 30 people share cells on the smaller. Ours is one compiled program, from
-outputs to poses; the original's is NumPy and Python. All in turn in one run; medians.
+outputs to poses, of one image and of a batch, as evaluations have it; the original's is
+NumPy and Python. All in turn in one run; medians, of a batch by image. At the end, the
+network of `configs/proposal_mpii.py` with and without parsing.
 """
 
 import argparse
@@ -16,7 +18,8 @@ import jax
 import numpy as np
 
 from benchmarks import medians, original_parsing
-from jaxpose import workdir
+from configs import proposal_mpii
+from jaxpose import config, workdir
 from jaxpose.objectives import proposal_maps, proposal_parsing
 from jaxpose.objectives.proposal_parts import MPII
 from jaxpose.types import Poses
@@ -28,6 +31,9 @@ OURS = {
     "jaxpose, S.E.D": proposal_parsing.Parsing(score="sed"),
     "jaxpose, optimal": proposal_parsing.Parsing(matching="optimal"),
 }
+# Images in a batch.
+TOGETHER = 16
+BATCH = f"jaxpose, {TOGETHER} images together"
 ORIGINAL = "original"
 
 
@@ -67,7 +73,7 @@ def runners(people: int, grid: int) -> dict[str, Callable[[], object]]:
     outputs = drawn(people, grid)
     array = jax.device_put(outputs)
 
-    def ours(way: proposal_parsing.Parsing) -> Callable[[], object]:
+    def ours(way: proposal_parsing.Parsing, array: jax.Array) -> Callable[[], object]:
         # Compiled anew for each number of people: the program is the same.
         @jax.jit
         def program(outputs: jax.Array) -> Poses:
@@ -79,8 +85,36 @@ def runners(people: int, grid: int) -> dict[str, Callable[[], object]]:
 
         return lambda: jax.block_until_ready(program(array))
 
-    ways = {name: ours(way) for name, way in OURS.items()}
+    ways = {name: ours(way, array) for name, way in OURS.items()}
+    batch = jax.device_put(np.repeat(outputs, TOGETHER, axis=0))
+    ways[BATCH] = ours(OURS["jaxpose"], batch)
     return ways | {ORIGINAL: lambda: original_parsing.parse(outputs[0])}
+
+
+def rates(repeat: int) -> dict[str, float]:
+    """Images a second of the network alone, and of network and parsing."""
+    learner = config.build(proposal_mpii.get_config().learner)
+    image = np.random.default_rng(0).uniform(size=(TOGETHER, *SIZE, 3))
+    image = jax.device_put(image.astype(np.float32))
+    variables = learner.model.lazy_init(
+        jax.random.key(0), jax.eval_shape(lambda: image[:1]), train=False
+    )
+
+    @jax.jit
+    def outputs(image: jax.Array) -> jax.Array:
+        return learner.model.apply(variables, image, train=False)
+
+    @jax.jit
+    def poses(image: jax.Array) -> Poses:
+        return learner.objective.decode(outputs(image))
+
+    programs = {"network": outputs, "network and parsing": poses}
+    ways = {
+        (name,): lambda program=program: jax.block_until_ready(program(image))
+        for name, program in programs.items()
+    }
+    times = medians.milliseconds(ways, repeat, slow=[])
+    return {name: round(1000 * TOGETHER / t, 2) for (name,), t in times.items()}
 
 
 def main() -> None:
@@ -99,7 +133,10 @@ def main() -> None:
         }
         slow = [way for way in ways if way[1] == ORIGINAL]
         times = medians.milliseconds(ways, options.repeat, slow=slow)
+        for case in cases.values():
+            times[case, BATCH] /= TOGETHER
         result[f"{grid} x {grid} cells"] = summary(times, [*cases.values()])
+    result[f"images/s, ResNet-18, {SIZE}, batches of {TOGETHER}"] = rates(5)
     print(json.dumps(result, indent=1))
     if options.out:
         pathlib.Path(options.out).write_text(json.dumps(result, indent=1) + "\n")
@@ -114,7 +151,7 @@ def summary(times: dict[tuple[str, str], float], cases: list[str]) -> dict[str, 
             },
             "times faster than the original": {
                 name: round(times[case, ORIGINAL] / times[case, name], 1)
-                for name in OURS
+                for name in (*OURS, BATCH)
             },
         }
         for case in cases
@@ -125,7 +162,7 @@ def summary(times: dict[tuple[str, str], float], cases: list[str]) -> dict[str, 
             / min(times[case, name] for case in cases),
             3,
         )
-        for name in OURS
+        for name in (*OURS, BATCH)
     }
     return found
 

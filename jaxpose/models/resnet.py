@@ -53,7 +53,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Images, RGB in 0..1, to the feature map of the last stage.
+    """Images, RGB in 0..1, to the feature map of the last stage, or of each.
 
     Attributes:
         blocks: blocks of each stage; each stage but the first halves the grid.
@@ -76,11 +76,20 @@ class ResNet(nn.Module):
         """Pixels of the image per cell of the feature map."""
         return 4 * 2 ** (len(self.blocks) - 1)
 
-    @nn.compact
     def __call__(
         self, image: Float[Array, "b h w 3"], *, train: bool
     ) -> Float[Array, "b g v c"]:
         """Raises: ValueError if the stride does not divide the size of the image."""
+        return self.stages(image, train=train)[-1]
+
+    @nn.compact
+    def stages(
+        self, image: Float[Array, "b h w 3"], *, train: bool
+    ) -> tuple[Float[Array, "b _ _ _"], ...]:
+        """The feature map of every stage, the finest first.
+
+        Raises: ValueError if the stride does not divide the size of the image.
+        """
         self._check(*image.shape[1:3])
         x = imagenet.normalize(image, self.mean, self.std)
         x = _conv(self.features[0], 7, 2, self.dtype, name="stem_conv")(x)
@@ -88,6 +97,7 @@ class ResNet(nn.Module):
         x = nn.max_pool(
             x, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1))
         )
+        found = []
         for i, (blocks, features) in enumerate(
             zip(self.blocks, self.features, strict=True), start=1
         ):
@@ -96,7 +106,8 @@ class ResNet(nn.Module):
                 name = f"stage{i}_{j}"
                 block = Block(features, stride, self.bottleneck, self.dtype, name=name)
                 x = block(x, train=train)
-        return x
+            found.append(x)
+        return tuple(found)
 
     def _check(self, height: int, width: int) -> None:
         if len(self.blocks) != len(self.features):

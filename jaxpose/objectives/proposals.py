@@ -222,6 +222,18 @@ class Proposals:
             origin=self.origin,
         )
 
+    def heatmaps(self, outputs: Float[Array, "b i j c"]) -> Float[Array, "b i j n"]:
+        """Responses of the parts that keypoints are; 0 for those that are none."""
+        of_parts, _ = proposal_maps.fields(outputs, self.parts, self.window)
+        return self._by_keypoint(of_parts[..., 0])
+
+    def true_heatmaps(self, targets: Targets) -> Float[Array, "b i j n"]:
+        return self._by_keypoint(targets.there.astype(jnp.float32))
+
+    def _by_keypoint(self, maps: Float[Array, "b i j k"]) -> Float[Array, "b i j n"]:
+        part = jnp.array(self.parts.part_of)
+        return jnp.where(part >= 0, maps[..., part], 0)
+
     def _heads(self, batch: Batch) -> Float[Array, "b p"]:
         if not self.head_keypoints:
             return batch.scale

@@ -29,6 +29,18 @@ def test_ideal_outputs_lose_nothing(case):
     np.testing.assert_allclose(loss, 0, atol=1e-6)
 
 
+def test_responses_are_shown_by_keypoint(case):
+    """True and found in one order; a keypoint that is no part has an empty map."""
+    targets, ideal, _ = case
+    true = np.array(OBJECTIVE.true_heatmaps(targets))
+    np.testing.assert_allclose(OBJECTIVE.heatmaps(ideal), true, atol=1e-6)
+    assert true.shape[-1] == len(OBJECTIVE.parts.skeleton.keypoints)
+    for keypoint, part in enumerate(OBJECTIVE.parts.part_of):
+        there = targets.there[..., part] if part >= 0 else np.zeros(true.shape[:3])
+        np.testing.assert_array_equal(true[..., keypoint], there)
+    assert true.any()
+
+
 def test_every_output_costs_as_a_loop_says(case):
     """Factors, sums over everything, and the mean over examples."""
     targets, ideal, noise = case
