@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float, PyTree, UInt8
@@ -109,6 +110,9 @@ class Evaluator:
         self.skeleton = spec.data.skeleton
         self.examples = opened.open(data_dir, manual_dir)
         self._batch_size = batch_size
+        self._learner = learner
+        whole = isinstance(opened, scenes.Scenes)
+        self._canvases = (opened.size, *(opened.buckets if whole else ()))
         self._finder = split_poses.Finder(
             learner,
             mesh,
@@ -116,6 +120,21 @@ class Evaluator:
             mirror=self.skeleton if spec.mirror else None,
             scales=spec.scales,
         )
+
+    def check(self, state: PyTree) -> None:
+        """Whether the network takes every canvas at every scale, by shapes alone.
+
+        Raises: ValueError as the network does, naming the canvas.
+        """
+        for canvas in self._canvases:
+            try:
+                for size in predict.view_sizes(canvas, self.spec.scales):
+                    image = jax.ShapeDtypeStruct((1, *size, 3), np.float32)
+                    jax.eval_shape(self._learner.outputs, state, image)
+            except ValueError as error:
+                raise ValueError(
+                    f"evals.{self.name}, canvases of {canvas}: {error}"
+                ) from None
 
     def run(self, state: PyTree) -> Result:
         """Poses of everybody in the split, and every metric of them."""

@@ -74,6 +74,8 @@ def train(
     checkpoints.check(set().union(*(e.measures() for e in evaluators.values())))
     store = checkpoint.Store(workdir, checkpoints)
     state = _start(learner, examples, mesh, seed, store)
+    for evaluator in evaluators.values():
+        evaluator.check(state)
     start = int(state.step)
     if start >= num_steps:
         print(f"{workdir} is at step {start} of {num_steps} already")

@@ -1,6 +1,7 @@
 """Whole photographs of several people, from the network's canvases to the tables."""
 
 import dataclasses
+import types
 
 import jax.numpy as jnp
 import lights
@@ -16,10 +17,10 @@ METRICS = (coco.AP(), coco_errors.Errors())
 STATE = lights.State(jnp.zeros((), jnp.int32))
 
 
-def evaluator(**fields):
+def evaluator(learner=lights.LEARNER, **fields):
     spec = evaluate.Eval(**{"data": lights.data(), "metrics": METRICS} | fields)
     where = {"batch_size": 8, "data_dir": "", "manual_dir": ""}
-    return evaluate.Evaluator("val", spec, lights.LEARNER, devices.mesh(), **where)
+    return evaluate.Evaluator("val", spec, learner, devices.mesh(), **where)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,21 @@ def test_heatmaps_are_drawn_for_photographs_of_any_bucket(seen):
 def test_views_that_cannot_be_are_refused_first(fields, said):
     with pytest.raises(ValueError, match=said):
         evaluator(**fields)
+
+
+def test_canvases_that_the_network_cannot_take_are_refused_first():
+    """Before anything is looked at: here the buckets' height, at the smaller scale."""
+
+    def outputs(state, image):
+        if image.shape[1] < 12:
+            raise ValueError(f"an image {image.shape[1]} pixels high; 12 are needed")
+        return image[None]
+
+    learner = types.SimpleNamespace(objective=lights.Lights(), outputs=outputs)
+    evaluator(learner=learner).check(STATE)
+    small = evaluator(learner=learner, scales=(1.0, 0.75))
+    with pytest.raises(ValueError, match=r"evals\.val, canvases of \(12, 16\): an ima"):
+        small.check(STATE)
 
 
 def test_metrics_of_one_name_are_refused():
