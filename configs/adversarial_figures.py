@@ -15,7 +15,7 @@ from jaxpose import augment, checkpoint, data, evaluate, records, regions
 from jaxpose.config import spec
 from jaxpose.learners import adversarial, optimizers
 from jaxpose.metrics import pck
-from jaxpose.models import discriminator, hourglass
+from jaxpose.models import discriminator, pose_resnet, resnet
 from jaxpose.objectives import heatmap_decoding, heatmaps
 from jaxpose.skeletons import MPII
 
@@ -57,13 +57,15 @@ def get_config() -> ConfigDict:
     config.learner = spec(
         adversarial.Adversarial,
         model=spec(
-            hourglass.StackedHourglass,
+            pose_resnet.PoseResNet,
             num_keypoints=16,
-            stacks=1,
-            features=64,
-            increase=32,
-            depth=3,
-            stem=(16, 32, 64),
+            trunk=spec(
+                resnet.ResNet,
+                blocks=(1, 1, 1),
+                bottleneck=False,
+                features=(32, 64, 128),
+            ),
+            deconvolutions=(64, 64),
         ),
         objective=spec(
             heatmaps.Heatmaps,

@@ -3,10 +3,10 @@
     XLA_FLAGS=--xla_force_host_platform_device_count=2 \\
         python main.py --config configs/adversarial_lsp_small.py
 
-The network, data and schedule of `hourglass_lsp_small.py`, but squared error, whose
-heatmaps, 1 at the peaks, a discriminator can look at beside a photograph. Not trained to
-its end yet; `benchmarks/adversarial.py` trains it for some hundred steps, with and without
-the discriminator.
+Data and schedule of `hourglass_lsp_small.py`, but squared error, whose heatmaps, 1 at the
+peaks, a discriminator can look at beside a photograph, and the network of `quickstart.py`,
+which starts sooner. Not trained to its end yet; `benchmarks/adversarial.py` trains it for
+some hundred steps, with and without the discriminator.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -17,7 +17,7 @@ from jaxpose import augment, checkpoint, data, evaluate, records, regions
 from jaxpose.config import spec
 from jaxpose.learners import adversarial, optimizers
 from jaxpose.metrics import pck, pcp
-from jaxpose.models import discriminator, hourglass
+from jaxpose.models import discriminator, pose_resnet, resnet
 from jaxpose.objectives import heatmap_decoding, heatmaps
 from jaxpose.skeletons import LSP
 
@@ -70,14 +70,15 @@ def get_config() -> ConfigDict:
     config.learner = spec(
         adversarial.Adversarial,
         model=spec(
-            hourglass.StackedHourglass,
+            pose_resnet.PoseResNet,
             num_keypoints=14,
-            stacks=1,
-            features=64,
-            increase=32,
-            depth=3,
-            stem=(16, 32, 64),
-            mean=hourglass.LSP_MEAN,
+            trunk=spec(
+                resnet.ResNet,
+                blocks=(1, 1, 1),
+                bottleneck=False,
+                features=(32, 64, 128),
+            ),
+            deconvolutions=(64, 64),
         ),
         objective=spec(
             heatmaps.Heatmaps,
