@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 from ml_collections import ConfigDict
 
-from configs import associative_coco
+from configs import associative_coco, associative_figures
 from jaxpose import (
     augment,
     checkpoint,
@@ -36,7 +36,6 @@ from jaxpose import config as configs
 from jaxpose.config import spec
 from jaxpose.learners import optimizers
 from jaxpose.metrics import coco
-from jaxpose.models import pyramid, resnet
 from jaxpose.objectives import associative
 from jaxpose.skeletons import COCO
 from jaxpose.types import Batch, Learner, Poses, Table
@@ -87,17 +86,7 @@ def _config(options: argparse.Namespace) -> ConfigDict:
     config.batch_size, config.num_steps, config.log_every = 4, options.steps, 20
     config.data.sources[0].split = "train"
     config.augment = spec(augment.Augment, skeleton=COCO)
-    config.learner.model = spec(
-        pyramid.Pyramid,
-        channels=34,
-        trunk=spec(
-            resnet.ResNet,
-            blocks=(1, 1, 2, 2),
-            bottleneck=False,
-            features=(32, 64, 128, 256),
-        ),
-        features=64,
-    )
+    config.learner.model = associative_figures.get_config().learner.model
     config.learner.optimizer = spec(
         optimizers.adamw,
         learning_rate=spec(

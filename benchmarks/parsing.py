@@ -5,8 +5,9 @@
 Outputs of the network for one image, on the original's grid of 12 x 12 cells, and on one
 of 32 x 32, since 30 people share cells on the smaller. Ours is one compiled program, from
 outputs to poses, of one image and of a batch, as evaluations have it; the original's is
-NumPy and Python. All in turn in one run; medians, of a batch by image. At the end, the
-network of `configs/proposal_mpii.py` with and without parsing.
+NumPy and Python. All in turn in one run; medians, of a batch by image. A batch is the
+same image again and again. At the end, the network of `configs/proposal_mpii.py`, fresh
+and looking at noise, with and without parsing.
 """
 
 import argparse
@@ -33,6 +34,8 @@ OURS = {
 }
 # Images in a batch.
 TOGETHER = 16
+# Of network and parsing, in turn.
+TURNS = 5
 BATCH = f"jaxpose, {TOGETHER} images together"
 ORIGINAL = "original"
 
@@ -73,7 +76,7 @@ def runners(people: int, grid: int) -> dict[str, Callable[[], object]]:
     outputs = drawn(people, grid)
     array = jax.device_put(outputs)
 
-    def ours(way: proposal_parsing.Parsing, array: jax.Array) -> Callable[[], object]:
+    def ours(way: proposal_parsing.Parsing, given: jax.Array) -> Callable[[], object]:
         # Compiled anew for each number of people: the program is the same.
         @jax.jit
         def program(outputs: jax.Array) -> Poses:
@@ -83,7 +86,7 @@ def runners(people: int, grid: int) -> dict[str, Callable[[], object]]:
                 )
             )
 
-        return lambda: jax.block_until_ready(program(array))
+        return lambda: jax.block_until_ready(program(given))
 
     ways = {name: ours(way, array) for name, way in OURS.items()}
     batch = jax.device_put(np.repeat(outputs, TOGETHER, axis=0))
@@ -110,11 +113,11 @@ def rates(repeat: int) -> dict[str, float]:
 
     programs = {"network": outputs, "network and parsing": poses}
     ways = {
-        (name,): lambda program=program: jax.block_until_ready(program(image))
+        name: lambda program=program: jax.block_until_ready(program(image))
         for name, program in programs.items()
     }
     times = medians.milliseconds(ways, repeat, slow=[])
-    return {name: round(1000 * TOGETHER / t, 2) for (name,), t in times.items()}
+    return {name: round(1000 * TOGETHER / t, 2) for name, t in times.items()}
 
 
 def main() -> None:
@@ -136,7 +139,7 @@ def main() -> None:
         for case in cases.values():
             times[case, BATCH] /= TOGETHER
         result[f"{grid} x {grid} cells"] = summary(times, [*cases.values()])
-    result[f"images/s, ResNet-18, {SIZE}, batches of {TOGETHER}"] = rates(5)
+    result[f"images/s, ResNet-18, {SIZE}, batches of {TOGETHER}"] = rates(TURNS)
     print(json.dumps(result, indent=1))
     if options.out:
         pathlib.Path(options.out).write_text(json.dumps(result, indent=1) + "\n")

@@ -59,7 +59,7 @@ def get_config() -> ConfigDict:
         )
 
     config.data = pictures("train", 8)
-    # Four passes over pictures that are all different need little more.
+    # Few passes over pictures that are all different need little more.
     config.augment = spec(augment.Augment, skeleton=COCO, flip=0.5)
 
     def read_by(**fields: str) -> ConfigDict:
@@ -113,12 +113,13 @@ def get_config() -> ConfigDict:
             mirror=True,
         )
     }
-    # The same outputs, read in every other way that the original left open.
-    for score, confidence, matching in itertools.product(
+    # The same outputs, read in every other way: the question that the original left open.
+    _, *others = itertools.product(
         proposal_parsing.SCORES,
         proposal_parsing.CONFIDENCES,
         proposal_parsing.MATCHINGS,
-    ):
+    )
+    for score, confidence, matching in others:
         words = score, confidence.replace(" x ", "_x_"), matching
         config.evals["_".join(words)] = spec(
             evaluate.Eval,

@@ -100,7 +100,12 @@ def get_config() -> ConfigDict:
             decoder=decoder,
         )
 
-    everybody = spec(proposal_parsing.Parsing, parts=proposal_parts.MPII)
+    everybody = spec(
+        proposal_parsing.Parsing,
+        parts=proposal_parts.MPII,
+        threshold=0.1,
+        overlap=0.3,
+    )
     config.learner = spec(
         supervised.Supervised,
         model=spec(

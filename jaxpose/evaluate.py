@@ -111,8 +111,9 @@ class Evaluator:
         self.examples = opened.open(data_dir, manual_dir)
         self._batch_size = batch_size
         self._learner = learner
-        whole = isinstance(opened, scenes.Scenes)
-        self._canvases = (opened.size, *(opened.buckets if whole else ()))
+        self._canvases = [opened.size]
+        if isinstance(opened, scenes.Scenes):
+            self._canvases += opened.buckets
         self._finder = split_poses.Finder(
             learner,
             mesh,

@@ -73,9 +73,7 @@ def train(
     )
     checkpoints.check(set().union(*(e.measures() for e in evaluators.values())))
     store = checkpoint.Store(workdir, checkpoints)
-    state = _start(learner, examples, mesh, seed, store)
-    for evaluator in evaluators.values():
-        evaluator.check(state)
+    state = _start(learner, examples, evaluators, mesh, seed, store)
     start = int(state.step)
     if start >= num_steps:
         print(f"{workdir} is at step {start} of {num_steps} already")
@@ -108,14 +106,17 @@ def train(
 def _start(
     learner: Learner,
     examples: loading.Examples,
+    evaluators: Mapping[str, evaluate.Evaluator],
     mesh: Mesh,
     seed: int,
     store: checkpoint.Store,
 ) -> PyTree:
-    """The newest checkpoint, or a fresh state."""
+    """The newest checkpoint, or a fresh state, that everything can be done with."""
     batch = examples.load(np.array([0]))
     abstract = programs.abstract_state(learner, batch, mesh)
     store.check_space(abstract)
+    for evaluator in evaluators.values():
+        evaluator.check(abstract)
     state = store.resume(abstract)
     if state is not None:
         return state

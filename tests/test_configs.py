@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from jaxpose import config as configs
 from jaxpose import devices, predict, programs, scenes, train
+from jaxpose.apps import launch
 from jaxpose.models import imagenet
 from jaxpose.types import Batch
 
@@ -180,3 +181,14 @@ def test_what_the_trunk_takes_out_of_the_image_is_a_field(name):
     config.lock()
     config.learner.model.trunk.std = (1.0, 1.0, 1.0)
     assert configs.build(config.learner.model).trunk.std == (1.0, 1.0, 1.0)
+
+
+def test_every_field_that_readme_names_is_one_of_a_config():
+    text = (FOLDER.parent / "README.md").read_text()
+    named = set(re.findall(r"--config\.([a-z][a-z_.0-9]*[a-z_0-9])", text))
+    assert len(named) > 30
+    known = set()
+    for path in FOLDER.glob("*.py"):
+        if path.stem != "own_keypoints":
+            known |= set(launch._fields(configs.load(str(path))))
+    assert named <= known, sorted(named - known)

@@ -126,19 +126,34 @@ def test_views_that_cannot_be_are_refused_first(fields, said):
         evaluator(**fields)
 
 
-def test_canvases_that_the_network_cannot_take_are_refused_first():
-    """Before anything is looked at: here the buckets' height, at the smaller scale."""
+def taking(lowest, highest):
+    """A learner whose network takes images of so many pixels' height."""
 
     def outputs(state, image):
-        if image.shape[1] < 12:
-            raise ValueError(f"an image {image.shape[1]} pixels high; 12 are needed")
+        if not lowest <= image.shape[1] <= highest:
+            raise ValueError(f"an image {image.shape[1]} pixels high")
         return image[None]
 
-    learner = types.SimpleNamespace(objective=lights.Lights(), outputs=outputs)
-    evaluator(learner=learner).check(STATE)
-    small = evaluator(learner=learner, scales=(1.0, 0.75))
-    with pytest.raises(ValueError, match=r"evals\.val, canvases of \(12, 16\): an ima"):
-        small.check(STATE)
+    return types.SimpleNamespace(objective=lights.Lights(), outputs=outputs)
+
+
+@pytest.mark.parametrize(
+    "lowest, highest, scales, said",
+    [
+        (13, 16, (1.0,), r"\(12, 16\): an image 12 "),
+        (12, 15, (1.0,), r"\(16, 16\): an image 16 "),
+        (12, 24, (1.0, 2.0), r"\(32, 32\): an image 32 "),
+        (12, 32, (0.5, 1.0), r"\(16, 16\): an image 8 "),
+        (12, 32, (1.0, 0.5), r"\(16, 16\): an image 8 "),
+    ],
+)
+def test_canvases_that_the_network_cannot_take_are_refused_first(
+    lowest, highest, scales, said
+):
+    """Every bucket, enlarged for the largest scale, at every scale."""
+    with pytest.raises(ValueError, match=rf"evals\.val, canvases of {said}"):
+        evaluator(learner=taking(lowest, highest), scales=scales).check(STATE)
+    evaluator(learner=taking(6, 32), scales=scales).check(STATE)
 
 
 def test_metrics_of_one_name_are_refused():

@@ -14,7 +14,7 @@ import pytest
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from jaxpose import config, devices, evaluations, programs, train
+from jaxpose import config, devices, evaluate, evaluations, programs, train
 from jaxpose.apps import checkpoint_scores
 from jaxpose.config import spec
 from jaxpose.learners import optimizers
@@ -81,6 +81,31 @@ def test_a_run_leaves_its_table(whole):
         rate = trained[-1]["train/learning_rate"]
         expected = [last, rate, loss, *(tested[name] for name in names[3:])]
         np.testing.assert_allclose(row, expected, rtol=1e-6)
+
+
+def test_canvases_that_the_network_cannot_take_end_a_run_first(
+    lspet, tmp_path, monkeypatch
+):
+    """Of training and of scoring: nothing is trained, saved or looked at."""
+
+    def refuse(self, state):
+        assert all(isinstance(x, jax.ShapeDtypeStruct) for x in jax.tree.leaves(state))
+        raise ValueError(f"evals.{self.name} cannot be")
+
+    monkeypatch.setattr(evaluate.Evaluator, "check", refuse)
+    with pytest.raises(ValueError, match=r"evals\.test cannot be"):
+        run(lspet[0], tmp_path / "run")
+    assert not list((tmp_path / "run").glob("checkpoints/[0-9]*"))
+    monkeypatch.undo()
+    run(lspet[0], tmp_path / "run", num_steps=1)
+    monkeypatch.setattr(evaluate.Evaluator, "check", refuse)
+    built = experiment(lspet[0])
+    parameters = inspect.signature(checkpoint_scores.score).parameters
+    chosen = {name: built[name] for name in parameters if name in built}
+    with pytest.raises(ValueError, match=r"evals\.test cannot be"):
+        checkpoint_scores.score(
+            workdir=tmp_path / "run", which="latest", split=None, **chosen
+        )
 
 
 class OneConvolution(nn.Module):

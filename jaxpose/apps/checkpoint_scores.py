@@ -60,6 +60,8 @@ def score(
     evaluators = evaluate.open_evals(chosen, learner, mesh, **where)
     batch = next(iter(evaluators.values())).examples.load(np.array([0]))
     abstract = programs.abstract_state(learner, batch, mesh)
+    for evaluator in evaluators.values():
+        evaluator.check(abstract)
     results = {}
     for step in steps:
         state = store.restore(step, abstract)

@@ -39,11 +39,16 @@ class PoseResNet(nn.Module):
         for i, features in enumerate(self.deconvolutions, start=1):
             x = convolution.Deconv(features, _head_init, dtype, name=f"deconv{i}")(x)
             x = nn.relu(batch_norm.BatchNorm(name=f"norm{i}")(x, train=train))
-        maps = convolution.Conv(
-            self.num_keypoints,
-            kernel_init=_head_init,
-            bias_init=nn.initializers.zeros,
-            dtype=dtype,
-            name="maps",
-        )(x)
+        maps = map_layer(self.num_keypoints, dtype)(x)
         return maps[None].astype(jnp.promote_types(maps.dtype, jnp.float32))
+
+
+def map_layer(channels: int, dtype: str) -> convolution.Conv:
+    """The last layer, `maps`, which starts with maps next to nothing."""
+    return convolution.Conv(
+        channels,
+        kernel_init=_head_init,
+        bias_init=nn.initializers.zeros,
+        dtype=dtype,
+        name="maps",
+    )

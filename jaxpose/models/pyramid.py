@@ -7,9 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jaxpose.models import batch_norm, convolution, hourglass, resnet
-
-_head_init = nn.initializers.normal(0.001)
+from jaxpose.models import batch_norm, convolution, hourglass, pose_resnet, resnet
 
 
 class Pyramid(nn.Module):
@@ -17,7 +15,8 @@ class Pyramid(nn.Module):
 
     From the coarsest stage of the trunk to the finest: the sum so far is doubled, the
     next stage is added through a 1 x 1 convolution, and a 3 x 3 convolution mixes both.
-    Other than in the source, a normalization and a ReLU follow each 3 x 3 convolution.
+    In the source sums go on unmixed, and 3 x 3 convolutions make the outputs alone; here
+    what goes on is mixed, normalized and rectified.
 
     Attributes:
         channels: of the maps.
@@ -49,13 +48,7 @@ class Pyramid(nn.Module):
             )(x)
             norm = batch_norm.BatchNorm(name=f"norm{stage}")
             x = nn.relu(norm(x, train=train))
-        maps = convolution.Conv(
-            self.channels,
-            kernel_init=_head_init,
-            bias_init=nn.initializers.zeros,
-            dtype=dtype,
-            name="maps",
-        )(x)
+        maps = pose_resnet.map_layer(self.channels, dtype)(x)
         return maps[None].astype(jnp.promote_types(maps.dtype, jnp.float32))
 
     def _lateral(self, x: Float[Array, "b h w i"], stage: int) -> Array:

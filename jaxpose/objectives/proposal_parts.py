@@ -27,7 +27,7 @@ class Part:
     around: bool = False
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Parts:
     """Parts of a person and the tree of limbs that joins them; frozen data.
 
@@ -57,6 +57,10 @@ class Parts:
 
     def __len__(self) -> int:
         return len(self.parts)
+
+    def __repr__(self) -> str:
+        """Its name: tables say how they were made, and nobody reads a skeleton there."""
+        return f"Parts({self.name})"
 
     @property
     def flip(self) -> tuple[int, ...]:

@@ -223,7 +223,10 @@ class Proposals:
         )
 
     def heatmaps(self, outputs: Float[Array, "b i j c"]) -> Float[Array, "b i j n"]:
-        """Responses of the parts that keypoints are; 0 for those that are none."""
+        """Responses of the parts that keypoints are; 0 for those that are none.
+
+        Unlike those that people are found by, also beside the photograph.
+        """
         of_parts, _ = proposal_maps.fields(outputs, self.parts, self.window)
         return self._by_keypoint(of_parts[..., 0])
 

@@ -140,3 +140,9 @@ def test_a_part_without_its_mirror_is_refused():
             parts=(parts[0], parts[1]),
             limbs=((1, 0),),
         )
+
+
+def test_tables_can_say_which_parts():
+    """Not their whole skeleton: a table says how its poses were read."""
+    assert repr(proposing.TRIO) == "Parts(trio)"
+    assert len(repr(proposing.objective_of(parts=proposal_parts.MPII))) < 700

@@ -31,13 +31,16 @@ def test_ideal_outputs_lose_nothing(case):
 
 def test_responses_are_shown_by_keypoint(case):
     """True and found in one order; a keypoint that is no part has an empty map."""
-    targets, ideal, _ = case
+    targets, ideal, noise = case
     true = np.array(OBJECTIVE.true_heatmaps(targets))
-    np.testing.assert_allclose(OBJECTIVE.heatmaps(ideal), true, atol=1e-6)
+    outputs = ideal + noise
+    found = np.array(OBJECTIVE.heatmaps(outputs))
     assert true.shape[-1] == len(OBJECTIVE.parts.skeleton.keypoints)
     for keypoint, part in enumerate(OBJECTIVE.parts.part_of):
         there = targets.there[..., part] if part >= 0 else np.zeros(true.shape[:3])
         np.testing.assert_array_equal(true[..., keypoint], there)
+        response = outputs[..., 6 * part] if part >= 0 else there
+        np.testing.assert_array_equal(found[..., keypoint], response)
     assert true.any()
 
 
