@@ -3,10 +3,12 @@
     XLA_FLAGS=--xla_force_host_platform_device_count=2 \\
         python main.py --config configs/associative_figures.py
 
-One to eight people a picture, some before others, and crowds behind them; draws 12,500
-pictures first. A small ResNet takes the place of the original's hourglasses: it makes three
-times as many images a second here. Not trained to the end yet: OKS AP .16 on the 500 test
-pictures after 2000 steps, which took 53 minutes on two cores that other work shared.
+One to eight people a picture, some before others, and crowds behind them; draws 24,500
+pictures first, in 7 minutes. A feature pyramid on a small ResNet takes the place of the
+original's hourglasses. Not trained to the end yet: OKS AP .09 on the 500 test pictures
+after a run of 500 steps (`--config.num_steps=500`), which took 4.5 minutes on two quiet
+cores at 36 images/s. The ResNet with transposed convolutions of the quickstart, two blocks
+in its last stage, has .06 after as many steps, and so has the pyramid with a sigma of 1.5.
 """
 
 from ml_collections import ConfigDict, config_dict
