@@ -6,8 +6,9 @@
 On `figures/single` and on LSP, for each seed, twice: by itself and by self-adversarial
 training, from the same parameters, through the same batches and as many steps. PCK@0.2
 of the 1000 test people of each, and how well the trained discriminators reconstruct
-heatmaps of true poses and of poses that nobody has. Runs that are there already are not
-repeated, and unfinished ones go on: stop it whenever you like.
+heatmaps of true poses and of poses that nobody has. The pose network is that of the
+configs, or by `--network hourglass` one of 0.6 M parameters. Runs that are there already
+are not repeated, and unfinished ones go on: stop it whenever you like.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from jaxpose import config as configs
 from jaxpose.apps import launch
 from jaxpose.config import spec
 from jaxpose.learners import adversarial, supervised
+from jaxpose.models import hourglass
 from jaxpose.types import Batch
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -43,11 +45,13 @@ def main() -> None:
     found = {name: _of_set(name, options) for name in options.sets}
     result = {
         "made by": workdir.versions(),
+        "network": options.network,
         "steps": options.steps,
         "batch size": options.batch_size,
         "sets": found,
     }
-    name = f"adversarial_{options.steps}.json"
+    network = "" if options.network == "own" else f"{options.network}_"
+    name = f"adversarial_{network}{options.steps}.json"
     out = options.out or ROOT / "benchmarks" / "results" / name
     out.write_text(json.dumps(result, indent=1) + "\n")
     _print(found)
@@ -60,7 +64,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", default="runs/adversarial", type=pathlib.Path)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=[*SETS])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--steps", default=700, type=int)
+    parser.add_argument("--network", choices=("own", "hourglass"), default="own")
+    parser.add_argument("--steps", default=800, type=int)
     parser.add_argument("--batch_size", default=16, type=int)
     parser.add_argument("--out", type=pathlib.Path, help="JSON file for the result")
     return parser.parse_args()
@@ -73,7 +78,8 @@ def _of_set(name: str, options: argparse.Namespace) -> dict[str, Any]:
     for seed in options.seeds:
         for kind in KINDS:
             config = _config(name, kind, seed, options)
-            folder = options.runs / f"{name}_{kind}_{options.steps}_{seed}"
+            words = name, options.network, kind, options.steps, seed
+            folder = options.runs / "_".join(map(str, words))
             state = _trained(config, folder)
             scores[kind].append(_score(folder, options.steps))
             print(f"{name}, {kind}, seed {seed}: {scores[kind][-1]:.2f}", flush=True)
@@ -95,6 +101,16 @@ def _config(name: str, kind: str, seed: int, options: argparse.Namespace) -> Con
     config.num_steps = config.eval_every = options.steps
     config.log_every, config.checkpoints.every = 25, 100
     config.data_dir, config.manual_dir = options.data_dir, options.manual_dir
+    if options.network == "hourglass":
+        config.learner.model = spec(
+            hourglass.StackedHourglass,
+            num_keypoints=config.learner.model.num_keypoints,
+            stacks=1,
+            features=64,
+            increase=32,
+            depth=3,
+            stem=(16, 32, 64),
+        )
     if kind == "plain":
         shared = ("model", "objective", "optimizer")
         config.learner = spec(
