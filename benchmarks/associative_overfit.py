@@ -76,7 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data_dir", default="data")
     parser.add_argument("--manual_dir", default="data/manual")
     parser.add_argument("--runs", default="runs/associative_overfit", type=pathlib.Path)
-    parser.add_argument("--steps", default=2400, type=int)
+    parser.add_argument("--steps", default=2000, type=int)
     return parser.parse_args()
 
 
