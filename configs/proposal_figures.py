@@ -4,7 +4,9 @@
         python main.py --config configs/proposal_figures.py
 
 The pictures and batches of `associative_figures` in 5000 steps, on a grid of 12 x 12 cells
-of 16 pixels, by a small ResNet of three stages. Heads are measured by their boxes.
+of 16 pixels, by a small ResNet of three stages. Heads are measured by their boxes. Not
+trained to the end yet: mAP 26.0, and 27.3 by S.E.D, on the 500 test pictures after 3658
+steps, which took 26 minutes on two cores that small tests shared in part.
 """
 
 import itertools
