@@ -34,10 +34,10 @@ OURS = {
 }
 # Images in a batch.
 TOGETHER = 16
-# Of network and parsing, in turn.
-TURNS = 5
 BATCH = f"jaxpose, {TOGETHER} images together"
 ORIGINAL = "original"
+# Of the network, which takes seconds each.
+TURNS = 5
 
 
 def drawn(people: int, grid: int) -> np.ndarray:
@@ -94,7 +94,7 @@ def runners(people: int, grid: int) -> dict[str, Callable[[], object]]:
     return ways | {ORIGINAL: lambda: original_parsing.parse(outputs[0])}
 
 
-def rates(repeat: int) -> dict[str, float]:
+def rates() -> dict[str, float]:
     """Images a second of the network alone, and of network and parsing."""
     learner = config.build(proposal_mpii.get_config().learner)
     image = np.random.default_rng(0).uniform(size=(TOGETHER, *SIZE, 3))
@@ -116,7 +116,7 @@ def rates(repeat: int) -> dict[str, float]:
         name: lambda program=program: jax.block_until_ready(program(image))
         for name, program in programs.items()
     }
-    times = medians.milliseconds(ways, repeat, slow=[])
+    times = medians.milliseconds(ways, TURNS, slow=[])
     return {name: round(1000 * TOGETHER / t, 2) for name, t in times.items()}
 
 
@@ -139,7 +139,7 @@ def main() -> None:
         for case in cases.values():
             times[case, BATCH] /= TOGETHER
         result[f"{grid} x {grid} cells"] = summary(times, [*cases.values()])
-    result[f"images/s, ResNet-18, {SIZE}, batches of {TOGETHER}"] = rates(TURNS)
+    result[f"images/s, ResNet-18, {SIZE}, batches of {TOGETHER}"] = rates()
     print(json.dumps(result, indent=1))
     if options.out:
         pathlib.Path(options.out).write_text(json.dumps(result, indent=1) + "\n")
