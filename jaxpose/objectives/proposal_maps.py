@@ -105,14 +105,14 @@ def boxes(
 
 
 def overlap(
-    one: Float[Array, "4 *#n"], other: Float[Array, "4 *n"]
-) -> Float[Array, "*n"]:
+    one: Float[Array, "4 *#n"], other: Float[Array, "4 *#n"]
+) -> Float[Array, "*_"]:
     """Intersection over union of boxes (x, y, width, height) about their centres.
 
     In 0..1; 0 for two without area.
     """
 
-    def common(axis: int) -> Float[Array, "*n"]:
+    def common(axis: int) -> Float[Array, "*_"]:
         half, others = one[axis + 2] / 2, other[axis + 2] / 2
         high = jnp.minimum(one[axis] + half, other[axis] + others)
         low = jnp.maximum(one[axis] - half, other[axis] - others)

@@ -34,51 +34,113 @@ def suppress(
         count: of proposals that are chosen at most, of each part.
         overlap: intersection over union, from which a proposal is left out.
     """
-    cells = jnp.arange(score.shape[1])
+    k, c = score.shape
+    missing = ((0, 0), (0, max(count - c, 0)))
+    score = jnp.pad(score, missing, constant_values=-jnp.inf)
+    box = jnp.pad(box, ((0, 0), *missing))
+    # Twice as many as are wanted are mostly enough, and are looked at all at once.
+    block = min(2 * count, score.shape[1])
 
-    def choose(left: Float[Array, "k c"], _: None) -> tuple[Array, Chosen]:
-        best = left.max(axis=1)
-        cell = (left == best[:, None]).argmax(axis=1)
-        there = best > -jnp.inf
-        here = cells == cell[:, None]
-        own = jnp.take_along_axis(box, cell[None, :, None], axis=2)
-        gone = here | (proposal_maps.overlap(own, box) >= overlap)
-        left = jnp.where(gone & there[:, None], -jnp.inf, left)
-        return left, Chosen(cell, jnp.where(there, best, 0), there)
+    def choose(left: Float[Array, "k c"], chosen: Chosen) -> tuple[Array, Chosen]:
+        best, cell = jax.lax.top_k(left, block)
+        own, surer = (
+            jnp.take_along_axis(box, x[None], axis=2) for x in (cell, chosen.cell)
+        )
+        lost = (_overlaps(surer, own, overlap) & chosen.there[..., None]).any(axis=1)
+        there = _survivors((best > -jnp.inf) & ~lost, _overlaps(own, own, overlap))
+        found = Chosen(
+            jnp.concatenate([chosen.cell, cell], axis=1),
+            jnp.concatenate([chosen.score, best], axis=1),
+            jnp.concatenate([chosen.there, there], axis=1),
+        )
+        left = left.at[jnp.arange(k)[:, None], cell].set(-jnp.inf)
+        return left, _surest(found, count)
 
-    _, chosen = jax.lax.scan(choose, score, length=count)
-    return Chosen(*(x.T for x in chosen))
+    def unfinished(state: tuple[Array, Chosen]) -> Bool[Array, ""]:
+        left, chosen = state
+        return ((left > -jnp.inf).any(axis=1) & ~chosen.there.all(axis=1)).any()
+
+    nothing = Chosen(
+        jnp.zeros((k, 0), int), jnp.zeros((k, 0), score.dtype), jnp.zeros((k, 0), bool)
+    )
+    state = choose(score, nothing)
+    return jax.lax.while_loop(unfinished, lambda state: choose(*state), state)[1]
 
 
-def greedy(score: Float[Array, "n n"]) -> Bool[Array, "n n"]:
-    """Pairs of a row and a column, the highest score first, each only once.
+def _overlaps(
+    one: Float[Array, "4 k n"], other: Float[Array, "4 k m"], least: float
+) -> Bool[Array, "k n m"]:
+    return proposal_maps.overlap(one[..., None], other[:, :, None]) >= least
 
-    Only positive scores make pairs; of equals, the first in reading order.
+
+def _survivors(
+    there: Bool[Array, "k n"], overlaps: Bool[Array, "k n n"]
+) -> Bool[Array, "k n"]:
+    """Those of proposals, the surest first, that no surviving surer one overlaps.
+
+    Everyone is decided once all the surer are: in as many rounds as there are links in
+    the longest chain of overlaps.
     """
-    n = len(score)
-    number = jnp.arange(n)
+    weaker = ~jnp.tri(there.shape[1], dtype=bool)
+    beats = overlaps & weaker & there[..., None]
 
-    def choose(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-        row_of, left = state
-        # Rows first, because the place of a maximum costs ten times the maximum.
-        best = left.max(axis=1)
-        row = best.argmax()
-        column = left[row].argmax()
-        positive = best[row] > 0
-        row_of = jnp.where(positive & (number == column), row, row_of)
-        used = (number[:, None] == row) | (number == column)
-        return (row_of, jnp.where(used, 0, left)), None
+    def again(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, _ = state
+        now = there & ~(beats & left[..., None]).any(axis=1)
+        return now, (now != left).any()
 
-    fresh = jnp.full(n, -1), score
-    (row_of, _), _ = jax.lax.scan(choose, fresh, length=n)
-    return row_of == number[:, None]
+    fresh = there, jnp.array(True)
+    return jax.lax.while_loop(lambda state: state[1], again, fresh)[0]
 
 
-def optimal(score: Float[Array, "n n"]) -> Bool[Array, "n n"]:
-    """Pairs of a row and a column of the highest total of scores, all of them positive.
+def _surest(found: Chosen, count: int) -> Chosen:
+    """As many as are wanted; what is not there has the score 0."""
+    score, rank = jax.lax.top_k(jnp.where(found.there, found.score, -jnp.inf), count)
+    there = score > -jnp.inf
+    cell = jnp.take_along_axis(found.cell, rank, axis=1)
+    return Chosen(jnp.where(there, cell, 0), jnp.where(there, score, 0), there)
+
+
+def greedy(score: Float[Array, "l n n"]) -> Int[Array, "l n"]:
+    """The column of each row, -1 for none: the highest score first, each only once.
+
+    Only positive scores make pairs; of equals, the first in reading order. A score that
+    is the highest of its row and of its column is never in the way of a higher one, so
+    that all of these are paired at once, and then those of what is left.
+    """
+    links, n = score.shape[:2]
+    across = jnp.arange(n)
+    down = across[:, None]
+
+    def ranked(left: Float[Array, "l n n"]) -> tuple[Array, Array, Array]:
+        return left, left.max(axis=2), left.max(axis=1)
+
+    def choose(state: tuple[Array, tuple[Array, Array, Array]]) -> tuple:
+        column_of, (left, of_row, of_column) = state
+        # Because the place of a maximum costs ten times the maximum.
+        column = jnp.where(left == of_row[..., None], across, n).min(axis=2)
+        row = jnp.where(left == of_column[:, None], down, n).min(axis=1)
+        mine = (of_row > 0) & (jnp.take_along_axis(row, column, axis=1) == across)
+        yours = (of_column > 0) & (jnp.take_along_axis(column, row, axis=1) == across)
+        used = mine[..., None] | yours[:, None]
+        column_of = jnp.where(mine, column, column_of)
+        return column_of, ranked(jnp.where(used, 0, left))
+
+    # A score that is not a number would never be used up.
+    fresh = jnp.full((links, n), -1), ranked(jnp.where(score > 0, score, 0))
+    return jax.lax.while_loop(lambda s: (s[1][1] > 0).any(), choose, fresh)[0]
+
+
+def optimal(score: Float[Array, "l n n"]) -> Int[Array, "l n"]:
+    """The column of each row, -1 for none, so that the total of scores is the highest.
 
     Args:
         score: 0 for what is no pair.
     """
-    pairs = score > 0
-    return pairs & assignment.assign(-score, pairs.any(axis=1), pairs.any(axis=0))
+
+    def one(score: Float[Array, "n n"]) -> Int[Array, "n"]:
+        pairs = score > 0
+        pairs &= assignment.assign(-score, pairs.any(axis=1), pairs.any(axis=0))
+        return jnp.where(pairs.any(axis=1), pairs.argmax(axis=1), -1)
+
+    return jax.vmap(one)(score)

@@ -139,8 +139,8 @@ class Parsing:
             chosen = chosen._replace(there=chosen.there & (iou > 0))
         center = jnp.take_along_axis(box[:2], chosen.cell[None], axis=2)
         affinity = self._affinity(maps.limbs, chosen, center)
-        owner = self._owners(*self._connected(chosen, affinity))
-        return self._poses(chosen, center, owner)
+        member = self._members(*self._connected(chosen, affinity))
+        return self._poses(chosen, center, member)
 
     def _affinity(
         self,
@@ -154,18 +154,19 @@ class Parsing:
         if self.regressed_stride:
             cell = jnp.floor(center[::-1] / self.regressed_stride).astype(int)
         starts, ends = self._ends()
-        i, j = start = cell[:, starts, None, :]
-        middle = jnp.array(window).reshape(2, 1, 1, 1) // 2
-        di, dj = offset = cell[:, ends, :, None] - start + middle
-        inside = (offset >= 0) & (offset < jnp.array(window).reshape(2, 1, 1, 1))
-        inside &= (start >= 0) & (
-            start < jnp.array([height, width]).reshape(2, 1, 1, 1)
-        )
-        each = jnp.arange(len(starts))[:, None, None]
-        found = limbs.at[i, j, di, dj, each].get(mode="clip")
-        joined = inside.all(axis=0) & (found > self.limb_threshold)
+        grid = jnp.array([height, width]).reshape(2, 1, 1, 1)
+        sides = jnp.array(window).reshape(2, 1, 1, 1)
+        start = cell[:, starts, None, :]
+        offset = cell[:, ends, :, None] - start + sides // 2
+        inside = (offset >= 0) & (offset < sides) & (start >= 0) & (start < grid)
+        joined = inside.all(axis=0)
         joined &= chosen.there[ends, :, None] & chosen.there[starts, None, :]
-        return jnp.where(joined, found, 0)
+        # Counted through all five axes: cheaper than a number for each.
+        place = (start[0] * width + start[1]) * window[0] + offset[0]
+        place = (place * window[1] + offset[1]) * len(starts)
+        place += jnp.arange(len(starts))[:, None, None]
+        found = limbs.reshape(-1)[jnp.where(joined, place, 0)]
+        return jnp.where(joined & (found > self.limb_threshold), found, 0)
 
     def _ends(self) -> tuple[Int[Array, "l"], Int[Array, "l"]]:
         """Parts that limbs start at, and those that they end at."""
@@ -175,9 +176,10 @@ class Parsing:
     def _connected(
         self, chosen: Chosen, affinity: Float[Array, "l n n"]
     ) -> tuple[Int[Array, "l n"], Float[Array, "l n"]]:
-        """Of each limb, and each proposal of its start, the end and the score; -1 and 0."""
+        """Of each limb, and each proposal of its end, the start and the score; -1 and 0."""
         starts, ends = self._ends()
-        match = jax.vmap(MATCHINGS[self.matching])
+        match = MATCHINGS[self.matching]
+        number = jnp.arange(self.people)
         strength = chosen.score
         found = jnp.full((len(starts), self.people), -1)
         scores = jnp.zeros_like(affinity[:, 0])
@@ -186,11 +188,11 @@ class Parsing:
             first, last = starts[limbs], ends[limbs]
             score = strength[last][:, :, None] * affinity[limbs]
             score *= chosen.score[first][:, None, :]
-            pairs = match(score)
-            made = jnp.where(pairs, score, 0).max(axis=1)
-            end = jnp.where(pairs.any(axis=1), pairs.argmax(axis=1), -1)
-            found, scores = found.at[limbs].set(end), scores.at[limbs].set(made)
-            strength = strength.at[first].set(made)
+            start = match(score)
+            made = jnp.where(start[..., None] == number, score, 0)
+            found = found.at[limbs].set(start)
+            scores = scores.at[limbs].set(made.max(axis=2))
+            strength = strength.at[first].set(made.max(axis=1))
         return found, scores
 
     def _rings(self) -> list[list[int]]:
@@ -204,39 +206,37 @@ class Parsing:
             rings.append(ring)
         return rings
 
-    def _owners(
-        self, end: Int[Array, "l n"], score: Float[Array, "l n"]
-    ) -> Int[Array, "k n"]:
-        """The person each proposal belongs to, -1 for nobody."""
-        number = jnp.arange(self.people)
-        root = number
+    def _members(
+        self, start: Int[Array, "l n"], score: Float[Array, "l n"]
+    ) -> Int[Array, "k p"]:
+        """Of each part the proposal that belongs to each person, -1 for none."""
+        root = jnp.arange(self.people)
         if self.roots_at_first_limb:
-            # Scores of the instances that limb 0 ends at, whose ranks are the people.
-            joined = end[0][:, None] == number
-            sure = jnp.where(joined, score[0][:, None], 0).max(axis=0)
-            root = jnp.where(sure > 0, jnp.argsort(jnp.argsort(-sure)), -1)
-        owner = jnp.full((len(self.parts), self.people), -1)
-        owner = owner.at[self.parts.root].set(root)
+            # Of the instances that limb 0 ends at, that with the highest score first.
+            surest = jnp.argsort(-score[0])
+            root = jnp.where(score[0][surest] > 0, surest, -1)
+        member = jnp.full((len(self.parts), self.people), -1)
+        member = member.at[self.parts.root].set(root)
         starts, ends = self._ends()
         for ring in map(jnp.array, self._rings()):
-            theirs = jnp.take_along_axis(owner[ends[ring]], end[ring], axis=1)
-            owner = owner.at[starts[ring]].set(jnp.where(end[ring] >= 0, theirs, -1))
-        return owner
+            inner = member[ends[ring]]
+            outer = jnp.take_along_axis(start[ring], inner, axis=1)
+            member = member.at[starts[ring]].set(jnp.where(inner >= 0, outer, -1))
+        return member
 
     def _poses(
-        self, chosen: Chosen, center: Float[Array, "2 k n"], owner: Int[Array, "k n"]
+        self, chosen: Chosen, center: Float[Array, "2 k n"], member: Int[Array, "k p"]
     ) -> Poses:
         """One image."""
-        mine = owner == jnp.arange(self.people)[:, None, None]
-        mine &= chosen.there
-        scores = jnp.where(mine, chosen.score, 0).sum(axis=-1)
-        points = jnp.where(mine, center[:, None], 0).sum(axis=-1)
-        points = jnp.where(mine.any(axis=-1), points, jnp.nan)
+        there = (member >= 0) & jnp.take_along_axis(chosen.there, member, axis=1)
+        scores = jnp.take_along_axis(chosen.score, member, axis=1)
+        scores = jnp.where(there, scores, 0).T
+        points = jnp.take_along_axis(center, member[None], axis=2)
         part = jnp.array(self.parts.part_of)
-        known = (part >= 0) & mine.any(axis=-1)[:, part]
+        known = (part >= 0) & there[part].T
         somebody = known.any(axis=-1)
         return Poses(
-            keypoints=jnp.where(known, points[:, :, part], jnp.nan).transpose(1, 2, 0),
+            keypoints=jnp.where(known, points[:, part].mT, jnp.nan).transpose(1, 2, 0),
             scores=jnp.where(known, scores[:, part], 0),
             person_scores=jnp.where(somebody, scores.mean(axis=-1), 0),
         )

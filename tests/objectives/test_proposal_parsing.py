@@ -125,13 +125,54 @@ def test_the_optimum_is_as_good_as_scipys():
 def test_matchings():
     """The highest first leaves 0.9 and nothing; together 0.8 and 0.7 are more."""
     score = jnp.array([[0.9, 0.8, 0], [0.7, 0, 0], [0, 0, 0]])
-    pairs = jax.jit(proposal_matching.greedy)(score)
-    np.testing.assert_array_equal(np.argwhere(pairs), [[0, 0]])
-    pairs = jax.jit(proposal_matching.optimal)(score)
-    np.testing.assert_array_equal(np.argwhere(pairs), [[0, 1], [1, 0]])
     ties = jnp.ones((3, 3)).at[1, 1].set(2.0)
-    pairs = jax.jit(proposal_matching.greedy)(ties)
-    np.testing.assert_array_equal(np.argwhere(pairs), [[0, 0], [1, 1], [2, 2]])
+    both = jnp.stack([score, ties])
+    column = jax.jit(proposal_matching.greedy)(both)
+    np.testing.assert_array_equal(column, [[0, -1, -1], [0, 1, 2]])
+    column = jax.jit(proposal_matching.optimal)(both[:1])
+    np.testing.assert_array_equal(column, [[1, 0, -1]])
+
+
+def test_greedy_is_one_pair_after_another():
+    """Scores of few values, so that there are ties; nan and less than 0 are no scores."""
+    rng = np.random.default_rng(0)
+    score = rng.integers(-2, 6, (200, 7, 7)).astype(np.float32)
+    score[rng.uniform(size=score.shape) < 0.1] = np.nan
+    column = np.asarray(proposal_matching.greedy(jnp.asarray(score)))
+    for mine, left in zip(column, score, strict=True):
+        left = np.where(left > 0, left, 0)
+        expected = np.full(7, -1)
+        while left.any():
+            row, best = np.unravel_index(left.argmax(), left.shape)
+            expected[row] = best
+            left[row], left[:, best] = 0, 0
+        np.testing.assert_array_equal(mine, expected)
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_suppression_is_one_after_another(count: int):
+    """Of 36 proposals, many alike; only a few more than `count` are looked at at once."""
+    rng = np.random.default_rng(1)
+    score = rng.integers(0, 12, (50, 36)).astype(np.float32)
+    score[score < 2] = -np.inf
+    box = rng.uniform([0, 0, 1, 1], [9, 9, 4, 4], (50, 36, 4)).astype(np.float32)
+    chosen = jax.jit(
+        lambda *x: proposal_matching.suppress(*x, count=count, overlap=0.3)
+    )(score, box.transpose(2, 0, 1))
+    for part in range(50):
+        expected: list[int] = []
+        for cell in np.argsort(-score[part], kind="stable"):
+            alike = proposal_maps.overlap(
+                jnp.asarray(box[part, cell])[:, None],
+                jnp.asarray(box[part, expected].T),
+            )
+            if score[part, cell] > 0 and not (alike >= 0.3).any():
+                expected.append(int(cell))
+        found = np.asarray(chosen.there[part])
+        np.testing.assert_array_equal(chosen.cell[part][found], expected[:count])
+        np.testing.assert_array_equal(
+            chosen.score[part], [*score[part, expected[:count]], *[0] * (~found).sum()]
+        )
 
 
 def test_plain_is_jit_is_one_by_one():
