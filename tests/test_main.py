@@ -1,49 +1,19 @@
-"""main.py as a person runs it: its own process, its own folder."""
+"""The program from outside: what it leaves, survives and refuses."""
 
 import json
-import os
 import pathlib
 import resource
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 import people
 import pytest
+from program import CONFIG, environment, run, start, start_pair
 
 from jaxpose import config as configs
 from jaxpose.apps import command, launch
-
-ROOT = pathlib.Path(__file__).parents[1]
-CONFIG = ROOT / "tests" / "experiments" / "tiny.py"
-
-
-def environment(**more: str) -> dict[str, str]:
-    flags = "--xla_force_host_platform_device_count=1"
-    return os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"} | more
-
-
-def start(folder, *arguments: str, env=None, **options) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "main.py"), "--config", str(CONFIG), *arguments],
-        cwd=folder,
-        env=env or environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **options,
-    )
-
-
-def run(folder, *arguments: str, code: int = 0, **options) -> str:
-    process = start(folder, *arguments, **options)
-    said, _ = process.communicate(timeout=300)
-    assert process.returncode == code, said
-    return said
 
 
 def final_state(workdir: pathlib.Path, step: int = 12) -> dict[str, list[int]]:
@@ -146,29 +116,6 @@ def test_sigterm_saves_and_exits_cleanly(home):
     assert process.returncode == 0, said
     assert "stopped by a signal" in said and "goes on from there" in said
     assert f"step {newest_step(workdir)} is saved" in said
-
-
-def start_pair(
-    folder, workdir: pathlib.Path, *arguments: str, second: tuple[str, ...] = ()
-) -> list[subprocess.Popen]:
-    """Two processes on this machine that train one run.
-
-    Args:
-        second: further arguments of the second process alone.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return [
-        start(
-            folder,
-            *("--workdir", str(workdir)),
-            f"--distributed=127.0.0.1:{port},2,{index}",
-            *arguments,
-            *(second if index else ()),
-        )
-        for index in range(2)
-    ]
 
 
 def test_two_processes_give_the_losses_of_one(home):

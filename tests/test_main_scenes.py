@@ -1,0 +1,39 @@
+"""Photographs with several people, trained and evaluated by two processes as by one."""
+
+import json
+import pathlib
+
+import crowded
+import numpy as np
+from program import ROOT, run, start_pair
+
+CONFIG = ROOT / "tests" / "experiments" / "tiny_scenes.py"
+
+
+def losses(workdir: pathlib.Path) -> list[float]:
+    rows = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    return [row["train/loss"] for row in rows if "train/loss" in row]
+
+
+def people(workdir: pathlib.Path) -> np.ndarray:
+    """Photograph, score and keypoints of everybody found, a row each."""
+    (path,) = (workdir / "predictions").glob("*.json")
+    found = json.loads(path.read_text())
+    return np.array([[p["image_id"], p["score"], *p["keypoints"]] for p in found])
+
+
+def test_two_processes_see_the_scenes_of_one(tmp_path):
+    crowded.write(tmp_path / "crowded")
+    one, two = tmp_path / "one", tmp_path / "two"
+    run(tmp_path, "--workdir", str(one), config=CONFIG)
+    evaluate = "--mode", "evaluate"
+    for more in ((), evaluate):
+        pair = start_pair(tmp_path, two, *more, config=CONFIG)
+        said = [process.communicate(timeout=300)[0] for process in pair]
+        assert [process.returncode for process in pair] == [0, 0], said
+    run(tmp_path, "--workdir", str(one), *evaluate, config=CONFIG)
+    assert len(losses(one)) == 6
+    # Sums in another order: rounding of float32, amplified over 6 steps.
+    np.testing.assert_allclose(losses(two), losses(one), rtol=1e-3)
+    assert len(people(one)) > 5
+    np.testing.assert_allclose(people(two), people(one), rtol=1e-3)
