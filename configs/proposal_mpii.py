@@ -77,6 +77,8 @@ def get_config() -> ConfigDict:
             size=size,
             around="person",
             length=spec(lengths.Head),
+            # The photograph goes on where training turns and shrinks a canvas.
+            margin=1.5,
         )
 
     config.data = crops(mpii("train", height=HEIGHT * MIDDLE))
@@ -87,6 +89,7 @@ def get_config() -> ConfigDict:
         scale=SPREAD - 1,
         rotation=40.0,
         shift=40 / 384,
+        size=size,
         hue=0.0,
         saturation=0.0,
         value=0.0,

@@ -25,6 +25,8 @@ class Augment:
         scale: factor of size, log-uniform in [1 / (1 + scale), 1 + scale].
         rotation: largest angle in degrees.
         shift: largest move along each axis, as a share of the canvas side.
+        size: (height, width) of the new canvas, the middle of a larger one; () for one
+            as large. See `scenes.Scenes.margin`.
         hue: H' = a H, a uniform in 1 +- hue; clipped at 1, not wrapped, so reds near 0
             hardly move. The jitter of the weighted-loss DeepPose is 0.2, 0.2, 25 / 255.
         saturation: S' = b S, b uniform in 1 +- saturation.
@@ -38,6 +40,7 @@ class Augment:
     scale: float = 0.0
     rotation: float = 0.0
     shift: float = 0.0
+    size: tuple[int, int] | tuple[()] = ()
     hue: float = 0.0
     saturation: float = 0.0
     value: float = 0.0
@@ -47,7 +50,7 @@ class Augment:
         """One draw for every example; the image becomes float in 0..1."""
         move_key, color_key = jax.random.split(key)
         batch = dataclasses.replace(batch, image=to_float(batch.image))
-        if self.flip or self.scale or self.rotation or self.shift:
+        if self.flip or self.scale or self.rotation or self.shift or self.size:
             batch = self._move(move_key, batch)
         if self.hue or self.saturation or self.value:
             batch = dataclasses.replace(
@@ -60,7 +63,8 @@ class Augment:
         return batch
 
     def _move(self, key: Array, batch: Batch) -> Batch:
-        n, height, width = batch.image.shape[:3]
+        n = len(batch.image)
+        height, width = size = self._canvas(batch)
         flip_key, scale_key, angle_key, shift_key = jax.random.split(key, 4)
         mirrored = jax.random.bernoulli(flip_key, self.flip, (n,))
         spread = jnp.log1p(self.scale)
@@ -72,7 +76,18 @@ class Augment:
         )
         shift = jax.random.uniform(shift_key, (n, 2), minval=-1.0, maxval=1.0)
         shift *= self.shift * jnp.array([width, height])
-        return move(batch, mirrored, scale, angle, shift, self.skeleton)
+        return move(batch, mirrored, scale, angle, shift, self.skeleton, size)
+
+    def _canvas(self, batch: Batch) -> tuple[int, int]:
+        """(height, width) of the new one. Raises: ValueError if it would be larger."""
+        height, width = batch.image.shape[1:3]
+        new = self.size or (height, width)
+        if new[0] > height or new[1] > width:
+            raise ValueError(
+                f"augment.size={new} of canvases of {(height, width)}; give their size, "
+                "or less"
+            )
+        return new
 
     def _color(
         self, key: Array, image: Float[Array, "b h w 3"]
@@ -96,21 +111,24 @@ def move(
     angle: Float[Array, "b"],
     shift: Float[Array, "b 2"],
     skeleton: Skeleton,
+    size: tuple[int, int] | tuple[()] = (),
 ) -> Batch:
     """Mirrors, then scales and turns about the centre, then shifts, by given draws.
 
+    The new canvas, of the (height, width) `size` or as large as before, is the middle.
     Angles are in radians, clockwise as seen; shifts in pixels. Keypoints that leave the
     canvas keep their coordinates and their visibility. What comes in from outside is
     black and masked.
     """
-    size = (batch.image.shape[1], batch.image.shape[2])
-    to_input = jax.vmap(_to_input, in_axes=(0, 0, 0, 0, None))(
-        mirrored, scale, angle, shift, size
+    old = (batch.image.shape[1], batch.image.shape[2])
+    new = size or old
+    to_input = jax.vmap(_to_input, in_axes=(0, 0, 0, 0, None, None))(
+        mirrored, scale, angle, shift, old, new
     )
     layers = jnp.concatenate(
         [batch.image, batch.mask[..., None].astype(batch.image.dtype)], axis=-1
     )
-    warped = jax.vmap(lambda x, a: geometry.warp(x, a, size=size))(layers, to_input)
+    warped = jax.vmap(lambda x, a: geometry.warp(x, a, size=new))(layers, to_input)
     keypoints = geometry.apply(_inverse(to_input)[:, None], batch.keypoints)
     flip = jnp.array(skeleton.flip)
     swap = mirrored[:, None, None]
@@ -132,15 +150,20 @@ def _exchange(
 
 
 def _to_input(
-    mirrored: Array, scale: Array, angle: Array, shift: Array, size: tuple[int, int]
+    mirrored: Array,
+    scale: Array,
+    angle: Array,
+    shift: Array,
+    old: tuple[int, int],
+    new: tuple[int, int],
 ) -> Float[Array, "2 3"]:
-    """The map from the new canvas back to the old one."""
-    center = (jnp.array([size[1], size[0]], jnp.float32) - 1) / 2
+    """The map from the new canvas back to the old one, between their middles."""
+    before, after = ((jnp.array(s[::-1], jnp.float32) - 1) / 2 for s in (old, new))
     cos, sin = jnp.cos(angle) / scale, jnp.sin(angle) / scale
     sign = jnp.where(mirrored, -1.0, 1.0)
     linear = jnp.array([[sign * cos, sign * sin], [-sin, cos]])
     return jnp.concatenate(
-        [linear, (center - (linear * (center + shift)).sum(-1))[:, None]], axis=1
+        [linear, (before - (linear * (after + shift)).sum(-1))[:, None]], axis=1
     )
 
 

@@ -1,6 +1,7 @@
 """From prepared photographs to batches of whole scenes, with everybody on them."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -51,6 +52,9 @@ class Scenes:
             stay, and of these the largest. Annotations for metrics have everybody.
         unlabeled: people without enough labeled keypoints are `shown` to the loss as
             background, as Newell et al. 2017 did, or `masked`, as HigherHRNet does.
+        margin: training canvases are as many times as large as `size`, at its scale, for
+            an `Augment` whose `size` is this one: where it turns or shrinks a canvas, it
+            then finds the photograph beside.
         buckets: canvases that evaluation uses for photographs that need no more at the
             scale of `size`, such as (512, 384) beside (512, 512). Every batch is of one
             of these sizes.
@@ -68,6 +72,7 @@ class Scenes:
     length: lengths.Length = dataclasses.field(default_factory=lengths.Extent)
     people: int = 30
     unlabeled: Literal["shown", "masked"] = "masked"
+    margin: float = 1.0
     buckets: tuple[Size, ...] = ()
     border: Literal["edge", "zero"] = "edge"
     antialias: bool = True
@@ -77,6 +82,11 @@ class Scenes:
     def __post_init__(self) -> None:
         if self.people < 1:
             raise ValueError(f"people={self.people} on a canvas; it must be 1 or more")
+        if not 1 <= self.margin < math.inf:
+            raise ValueError(
+                f"margin={self.margin} of a training canvas; it must be 1 or more, such as "
+                "1.5"
+            )
         for name, *choices in _CHOICES:
             if (value := getattr(self, name)) not in choices:
                 raise ValueError(f"{name}={value!r} must be one of {choices}")
@@ -165,7 +175,8 @@ class Examples:
         self, row: int
     ) -> tuple[Float[np.ndarray, "p k 2"], Int[np.ndarray, "p k"]]:
         """Keypoints, in source pixels, and visibility of everybody in a view."""
-        who, visibility = self.rows.seen(self.people, row, self.data.size)
+        size = self.data.size
+        who, visibility = self.rows.seen(self.people, row, size, size)
         return self.people.keypoints[who], visibility
 
     def take(self, rows: Int[np.ndarray, "r"]) -> "Examples":
@@ -192,10 +203,11 @@ class Examples:
                 f"{', '.join(self.people.photographs.names)}; train on another split"
             )
         order = loading.shuffled(len(rows), seed)
+        size = self.data.enlarged(self.data.margin).size
 
         def load(step: int) -> Batch:
             places = range(step * batch_size, (step + 1) * batch_size)[part]
-            return self.load(rows[[order[place] for place in places]])
+            return self.load(rows[[order[place] for place in places]], size=size)
 
         return self._iterate(load, start, stop)
 
@@ -245,7 +257,7 @@ class Examples:
 
     def _example(self, row: int, canvas: Size, asked: bool) -> dict[str, Any]:
         record, people = int(self.record[row]), self.people
-        who, visibility = self._kept(row)
+        who, visibility = self._kept(row, canvas)
         try:
             example = people.photographs.read(record)
             image, inside, to_canvas = canvases.cut(
@@ -279,10 +291,10 @@ class Examples:
         }
 
     def _kept(
-        self, row: int
+        self, row: int, canvas: Size
     ) -> tuple[Int[np.ndarray, "kept"], Int[np.ndarray, "kept k"]]:
         """Rows of `people` for whom a canvas has room, and what of them is labeled."""
-        who, visibility = self.rows.seen(self.people, row, self.data.size)
+        who, visibility = self.rows.seen(self.people, row, canvas, self.data.size)
         labels = (visibility > 0).sum(axis=1)
         other = who != self.rows.person[row]
         order = np.lexsort((-self.length[who], -labels, other))

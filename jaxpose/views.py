@@ -52,19 +52,19 @@ class Views:
         return np.arange(*np.searchsorted(people.record, [record, record + 1]))
 
     def seen(
-        self, people: records.People, row: int, size: Size
+        self, people: records.People, row: int, canvas: Size, size: Size
     ) -> tuple[Int[np.ndarray, "p"], Int[np.ndarray, "p k"]]:
         """Rows of `people` who are in the view, and the visibility of their keypoints.
 
-        The person in the middle comes first. Keypoints outside the canvas, of the
-        (height, width) `size`, are unlabeled there, and so nobody else has only such.
+        The person in the middle comes first. Keypoints outside the canvas, at the scale
+        of `size`, are unlabeled there, and so nobody else has only such.
         """
         there = self.there(people, row)
         visibility = people.visibility[there]
         own = there == self.person[row]
         if not own.any():
             return there, visibility
-        inside = _inside(people.keypoints[there], self.shown(row, size, size))
+        inside = _inside(people.keypoints[there], self.shown(row, canvas, size))
         visibility = np.where(inside, visibility, 0)
         counts = np.flatnonzero(own | (visibility > 0).any(axis=1))
         counts = counts[np.argsort(~own[counts], kind="stable")]
@@ -95,7 +95,7 @@ class Views:
             listing: every photograph.
             size: (height, width) of the canvases.
         """
-        seen = [self.seen(people, row, size) for row in range(len(self))]
+        seen = [self.seen(people, row, size, size) for row in range(len(self))]
         rows = np.concatenate([who for who, _ in seen])
         number = np.repeat(np.arange(len(self)), [len(who) for who, _ in seen])
         alone = dataclasses.replace(

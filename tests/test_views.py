@@ -115,9 +115,37 @@ def test_training_draws_everybody(opened):
     assert [sorted(batch.index.tolist()) for batch in batches] == [[0, 1, 2, 3, 4]] * 2
 
 
+def test_training_canvases_with_a_margin_show_what_is_beside(opened):
+    """Row 0 at margin 1.5 shows x and y of -12.5..35.5, and evaluation as ever."""
+    examples = opened(margin=1.5)
+    (batch,) = examples.train_batches(
+        seed=0, batch_size=5, start=0, stop=1, part=slice(None)
+    )
+    height, width = examples.data.size
+    assert batch.image.shape[1:3] == (height * 1.5, width * 1.5)
+    row = batch.index.tolist().index(0)
+    same = examples.load(np.array([0]))
+    edge = height // 4
+    np.testing.assert_allclose(
+        batch.image[row, edge:-edge, edge:-edge], same.image[0], atol=1
+    )
+    np.testing.assert_array_equal(
+        batch.mask[row, edge:-edge, edge:-edge], same.mask[0]
+    )
+    np.testing.assert_allclose(
+        batch.keypoints[row, 0, :2], same.keypoints[0, 0, :2] + edge, atol=1e-5
+    )
+    # At (24, 8) the keypoints at x = 28 and 32 were beside the canvas.
+    assert batch.visibility[row].tolist() == [[2, 1, 0], [2, 1, 2], [2, 1, 2], [0, 0, 0]]
+    (whole,) = examples.eval_batches(batch_size=5, part=slice(None))
+    assert whole.image.shape[1:3] == (height, width)
+
+
 def test_what_cannot_be_is_refused(opened):
     with pytest.raises(ValueError, match="are for whole photographs alone"):
         opened(buckets=((64, 32),))
+    with pytest.raises(ValueError, match="margin=0.5 of a training canvas"):
+        opened(margin=0.5)
 
 
 def test_a_table_says_that_it_is_of_crops(opened):
