@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
-from jaxtyping import Array, PyTree, UInt32
+from jaxtyping import PyTree
 from orbax.checkpoint import checkpoint_managers
+
+from jaxpose import checksums
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ class Store:
             return
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state),
-            facts=ocp.args.JsonSave({"digest": _digest(state)}),
+            facts=ocp.args.JsonSave({"digest": checksums.digest(state)}),
         )
         with _writing(self.path):
             self._manager.save(step, args=items, metrics={"step": step, **metrics})
@@ -189,7 +190,7 @@ class Store:
             raise ValueError(
                 f"checkpoint {self.path / str(step)} cannot be read: {error}"
             ) from error
-        if _digest(items.state) != items.facts["digest"]:
+        if checksums.digest(items.state) != items.facts["digest"]:
             raise ValueError(
                 f"checkpoint {self.path / str(step)} has changed since it was written "
                 "(its digest differs)"
@@ -227,6 +228,42 @@ class Store:
         return [int(which)]
 
 
+def read(workdir: pathlib.Path, step: int = 0) -> dict[str, Any]:
+    """The state of any run as arrays of NumPy, in dictionaries by the names of fields.
+
+    Args:
+        step: of the checkpoint; 0 for the latest.
+
+    Raises: ValueError if there is no such checkpoint, or it is damaged.
+    """
+    folder = (workdir / "checkpoints").absolute()
+    steps = sorted(int(p.name) for p in folder.glob("*") if p.name.isdecimal())
+    if not steps or step not in (0, *steps):
+        raise ValueError(
+            f"{folder} has no checkpoint {step or ''}; it has {steps}; give the workdir "
+            "of a run that has saved one"
+        )
+    path = folder / str(step or steps[-1])
+    try:
+        state = _without_target(path / "state")
+        facts = ocp.Checkpointer(ocp.JsonCheckpointHandler()).restore(path / "facts")
+    except Exception as error:
+        raise ValueError(f"checkpoint {path} cannot be read: {error}") from error
+    # Fields of dictionaries are in another order.
+    if sorted(checksums.digest(state)) != sorted(facts["digest"]):
+        raise ValueError(f"checkpoint {path} has changed since it was written")
+    return state
+
+
+def _without_target(path: pathlib.Path) -> dict[str, Any]:
+    """On any number of devices, whatever had saved it."""
+    checkpointer = ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
+    tree = checkpointer.metadata(path).item_metadata.tree
+    as_arrays = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+    args = ocp.args.PyTreeRestore(restore_args=as_arrays)
+    return checkpointer.restore(path, args=args)
+
+
 @contextlib.contextmanager
 def _writing(path: pathlib.Path) -> Iterator[None]:
     """Says what to do when a checkpoint cannot be written."""
@@ -238,26 +275,3 @@ def _writing(path: pathlib.Path) -> Iterator[None]:
             f"{str(error)[:300]}); free space or mend the disk and run the same command "
             "again: it goes on from the last complete checkpoint"
         ) from error
-
-
-@jax.jit
-def _checksums(state: PyTree) -> UInt32[Array, "leaves"]:
-    """One number a leaf that changes with any single changed word.
-
-    Words are multiplied by odd numbers, so that no change of one word gives a sum of 0
-    modulo 2^32, and added as integers, so that every number of devices agrees.
-    """
-
-    def checksum(leaf: Array) -> UInt32[Array, ""]:
-        words = jax.lax.bitcast_convert_type(leaf.ravel(), _WORDS[leaf.dtype.itemsize])
-        odd = 2 * jnp.arange(words.size, dtype=jnp.uint32) + 1
-        return (words.astype(jnp.uint32).ravel() * odd).sum(dtype=jnp.uint32)
-
-    return jnp.stack([checksum(leaf) for leaf in jax.tree.leaves(state)])
-
-
-_WORDS = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}
-
-
-def _digest(state: PyTree) -> list[int]:
-    return np.asarray(_checksums(state)).tolist()

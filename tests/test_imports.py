@@ -19,6 +19,7 @@ LAYERS = (
     (
         "jaxpose.records",
         "jaxpose.canvases",
+        "jaxpose.checksums",
         "jaxpose.colors",
         "jaxpose.devices",
         "jaxpose.draw",
@@ -54,8 +55,8 @@ LAYERS = (
         "jaxpose.checkpoint",
         "jaxpose.workdir",
         "jaxpose.journal",
-        "jaxpose.weights",
     ),
+    ("jaxpose.weights",),
     ("jaxpose.programs",),
     ("jaxpose.train",),
     ("jaxpose.apps",),

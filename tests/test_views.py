@@ -129,14 +129,17 @@ def test_training_canvases_with_a_margin_show_what_is_beside(opened):
     np.testing.assert_allclose(
         batch.image[row, edge:-edge, edge:-edge], same.image[0], atol=1
     )
-    np.testing.assert_array_equal(
-        batch.mask[row, edge:-edge, edge:-edge], same.mask[0]
-    )
+    np.testing.assert_array_equal(batch.mask[row, edge:-edge, edge:-edge], same.mask[0])
     np.testing.assert_allclose(
         batch.keypoints[row, 0, :2], same.keypoints[0, 0, :2] + edge, atol=1e-5
     )
     # At (24, 8) the keypoints at x = 28 and 32 were beside the canvas.
-    assert batch.visibility[row].tolist() == [[2, 1, 0], [2, 1, 2], [2, 1, 2], [0, 0, 0]]
+    assert batch.visibility[row].tolist() == [
+        [2, 1, 0],
+        [2, 1, 2],
+        [2, 1, 2],
+        [0, 0, 0],
+    ]
     (whole,) = examples.eval_batches(batch_size=5, part=slice(None))
     assert whole.image.shape[1:3] == (height, width)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import PyTree, Shaped
+from jaxtyping import Shaped
 
-from jaxpose.weights import torch_files
+from jaxpose.weights import filling, torch_files
 
 # Entries of a state dict by name, and {"params": ..., "batch_stats": ...}.
 State = Mapping[str, Shaped[np.ndarray, "..."]]
@@ -61,21 +61,14 @@ def load(
 ) -> Variables:
     """`fresh` with arrays of a state dict in the place of its own.
 
-    Where only shapes are asked for, by jax.eval_shape, nothing is read.
-
     Args:
         fresh: variables, or their shapes.
         wanted: which of our layers, such as "stack0/norm", to fill; all others stay.
         spare: pattern of the beginnings of entries that may be left over.
     Raises: ValueError if an entry is missing, has another shape, or is left over.
     """
-    shapes = {
-        path: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
-        for path, leaf in _by_path(fresh).items()
-        if wanted(_layer(path))
-    }
 
-    def arrays() -> dict[str, Shaped[np.ndarray, "..."]]:
+    def arrays(shapes: filling.Shapes) -> filling.Arrays:
         state = read()
         sources = {path: _source(path, names) for path in shapes}
         _check_left(state.keys() - sources.values(), spare)
@@ -83,30 +76,12 @@ def load(
             path: _find(state, sources[path], path, shapes[path]) for path in shapes
         }
 
-    traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(fresh))
-    loaded = jax.pure_callback(arrays, shapes) if traced else arrays()
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: loaded.get(_joined(path), leaf), fresh
-    )
-
-
-def _by_path(tree: PyTree) -> dict[str, Any]:
-    """Leaves by paths such as "params/stack0/norm/scale"."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {_joined(path): leaf for path, leaf in leaves}
-
-
-def _joined(path: tuple) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
-
-
-def _layer(path: str) -> str:
-    return path.partition("/")[2].rpartition("/")[0]
+    return filling.filled(fresh, arrays, wanted=wanted)
 
 
 def _source(path: str, names: Names) -> str:
     """The entry of the state dict that belongs in this place."""
-    layer, kind = _layer(path), path.rpartition("/")[2]
+    layer, kind = filling.layer(path), path.rpartition("/")[2]
     for pattern, theirs in names:
         layer = re.sub(pattern, theirs, layer)
     return f"{layer.replace('/', '.')}.{_LEAVES[kind]}"
