@@ -178,7 +178,8 @@ class Store:
         """Raises: ValueError if the checkpoint is missing, damaged or of another shape."""
         if step not in self.steps():
             raise ValueError(f"{self.path} has no step {step}; it has {self.steps()}")
-        try:
+        path = self.path / str(step)
+        with _reading(path):
             items = self._manager.restore(
                 step,
                 args=ocp.args.Composite(
@@ -186,15 +187,7 @@ class Store:
                     facts=ocp.args.JsonRestore(),
                 ),
             )
-        except Exception as error:
-            raise ValueError(
-                f"checkpoint {self.path / str(step)} cannot be read: {error}"
-            ) from error
-        if checksums.digest(items.state) != items.facts["digest"]:
-            raise ValueError(
-                f"checkpoint {self.path / str(step)} has changed since it was written "
-                "(its digest differs)"
-            )
+        _check(path, checksums.digest(items.state), items.facts["digest"])
         return items.state
 
     def choose(self, which: str) -> list[int]:
@@ -239,29 +232,44 @@ def read(workdir: pathlib.Path, step: int = 0) -> dict[str, Any]:
     folder = (workdir / "checkpoints").absolute()
     steps = sorted(int(p.name) for p in folder.glob("*") if p.name.isdecimal())
     if not steps or step not in (0, *steps):
+        missing = f"no checkpoint {step}" if step else "no checkpoint"
         raise ValueError(
-            f"{folder} has no checkpoint {step or ''}; it has {steps}; give the workdir "
-            "of a run that has saved one"
+            f"{folder} has {missing}; it has {steps}; choose one of these, or the workdir "
+            "of another run"
         )
     path = folder / str(step or steps[-1])
-    try:
+    with _reading(path):
         state = _without_target(path / "state")
-        facts = ocp.Checkpointer(ocp.JsonCheckpointHandler()).restore(path / "facts")
+        facts = json.loads((path / "facts" / "metadata").read_text())
+    # Fields of dictionaries are in another order.
+    _check(path, sorted(checksums.digest(state)), sorted(facts["digest"]))
+    return state
+
+
+@contextlib.contextmanager
+def _reading(path: pathlib.Path) -> Iterator[None]:
+    """Raises: ValueError that names the checkpoint, whatever was wrong with it."""
+    try:
+        yield
     except Exception as error:
         raise ValueError(f"checkpoint {path} cannot be read: {error}") from error
-    # Fields of dictionaries are in another order.
-    if sorted(checksums.digest(state)) != sorted(facts["digest"]):
-        raise ValueError(f"checkpoint {path} has changed since it was written")
-    return state
+
+
+def _check(path: pathlib.Path, now: list[int], then: list[int]) -> None:
+    if now != then:
+        raise ValueError(
+            f"checkpoint {path} has changed since it was written (its digest differs)"
+        )
 
 
 def _without_target(path: pathlib.Path) -> dict[str, Any]:
     """On any number of devices, whatever had saved it."""
-    checkpointer = ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
-    tree = checkpointer.metadata(path).item_metadata.tree
-    as_arrays = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-    args = ocp.args.PyTreeRestore(restore_args=as_arrays)
-    return checkpointer.restore(path, args=args)
+    as_array = ocp.RestoreArgs(restore_type=np.ndarray)
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+        tree = checkpointer.metadata(path).item_metadata.tree
+        every = jax.tree.map(lambda _: as_array, tree)
+        args = ocp.args.PyTreeRestore(restore_args=every)
+        return checkpointer.restore(path, args=args)
 
 
 @contextlib.contextmanager

@@ -62,6 +62,10 @@ class Data:
                 f"{len(self.sources)} sources; give one each, or none"
             )
 
+    @property
+    def training_size(self) -> tuple[int, int]:
+        return self.size
+
     def open(self, data_dir: str, manual_dir: str) -> "Examples":
         """Prepares what is missing and reads every annotation, but no photograph."""
         parts = [s.open(data_dir, manual_dir, self.skeleton) for s in self.sources]

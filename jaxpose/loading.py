@@ -92,6 +92,10 @@ class Data(Protocol):
     def size(self) -> tuple[int, int]:
         """(height, width) of the canvas."""
 
+    @property
+    def training_size(self) -> tuple[int, int]:
+        """That of canvases as they are loaded to be augmented."""
+
     def open(self, data_dir: str, manual_dir: str) -> Examples:
         """Prepares what is missing and reads every annotation, but no photograph."""
 

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, PyTree
 
 from jaxpose import augment as augments
-from jaxpose import devices
+from jaxpose import devices, loading
 from jaxpose.types import Batch, Learner, Metrics, PhasedLearner
 
 Augmentation = Callable[[Array, Batch], Batch]
@@ -43,6 +43,34 @@ def by_step(
         return train_step(learner.only(phase), augment, seed, mesh)
 
     return lambda number: of_phase(learner.phase(number))
+
+
+def check_canvas(augment: Augmentation, batch: Batch, data: loading.Data) -> None:
+    """Whether augmented canvases have the size that the network is made for.
+
+    Args:
+        batch: of canvases of any size.
+
+    Raises: ValueError if they have another.
+    """
+
+    n, size = len(batch.image), data.training_size
+
+    def augmented(batch: Batch, image: Array, mask: Array) -> Array:
+        loaded = dataclasses.replace(batch, image=image, mask=mask)
+        return augment(jax.random.key(0), loaded).image
+
+    loaded = (
+        jax.ShapeDtypeStruct((n, *size, *old.shape[3:]), old.dtype)
+        for old in (batch.image, batch.mask)
+    )
+    made = jax.eval_shape(augmented, batch, *loaded).shape[1:3]
+    if made != tuple(data.size):
+        raise ValueError(
+            f"augment makes canvases of {made} of training canvases of "
+            f"{size}, but the network is made for data.size={data.size}; "
+            "give augment.size the data's size, or data.margin=1.0"
+        )
 
 
 def init_state(learner: Learner, batch: Batch, seed: int) -> PyTree:

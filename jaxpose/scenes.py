@@ -52,14 +52,12 @@ class Scenes:
             stay, and of these the largest. Annotations for metrics have everybody.
         unlabeled: people without enough labeled keypoints are `shown` to the loss as
             background, as Newell et al. 2017 did, or `masked`, as HigherHRNet does.
-        margin: training canvases are as many times as large as `size`, at its scale, for
-            an `Augment` whose `size` is this one: where it turns or shrinks a canvas, it
-            then finds the photograph beside.
+        margin: how many times as large as `size` training canvases are, at its scale,
+            for an `Augment` of this `size`, that turns in what is beside.
         buckets: canvases that evaluation uses for photographs that need no more at the
             scale of `size`, such as (512, 384) beside (512, 512). Every batch is of one
             of these sizes.
-        border: `edge` repeats the photograph's outermost pixels when interpolating at
-            its border; `zero` blends with black.
+        border: of photographs, as `data.Data`; `box` is not for scenes.
         antialias: decode photographs that shrink to half or less at reduced size.
         threads: that decode; 0 takes one for each core.
         workers: processes that decode, each with these threads; 0 for none.
@@ -83,10 +81,7 @@ class Scenes:
         if self.people < 1:
             raise ValueError(f"people={self.people} on a canvas; it must be 1 or more")
         if not 1 <= self.margin < math.inf:
-            raise ValueError(
-                f"margin={self.margin} of a training canvas; it must be 1 or more, such as "
-                "1.5"
-            )
+            raise ValueError(f"margin={self.margin} must be 1 or more, such as 1.5")
         for name, *choices in _CHOICES:
             if (value := getattr(self, name)) not in choices:
                 raise ValueError(f"{name}={value!r} must be one of {choices}")
@@ -111,6 +106,10 @@ class Scenes:
         return Examples(
             self, people, listing, self.length(people, self.skeleton), shown
         )
+
+    @property
+    def training_size(self) -> Size:
+        return self.enlarged(self.margin).size
 
     def enlarged(self, factor: float) -> "Scenes":
         """The same photographs on larger or smaller canvases, to whole pixels."""
@@ -197,17 +196,17 @@ class Examples:
         """
         labeled = self.people.record[(self.people.visibility > 0).any(axis=1)]
         rows = np.flatnonzero(np.isin(self.record, labeled))
-        if not len(rows):
+        if not rows.size:
             raise ValueError(
                 f"nobody has a labeled keypoint on {len(self)} photographs of "
                 f"{', '.join(self.people.photographs.names)}; train on another split"
             )
         order = loading.shuffled(len(rows), seed)
-        size = self.data.enlarged(self.data.margin).size
 
         def load(step: int) -> Batch:
             places = range(step * batch_size, (step + 1) * batch_size)[part]
-            return self.load(rows[[order[place] for place in places]], size=size)
+            chosen = rows[[order[place] for place in places]]
+            return self.load(chosen, size=self.data.training_size)
 
         return self._iterate(load, start, stop)
 
@@ -257,7 +256,9 @@ class Examples:
 
     def _example(self, row: int, canvas: Size, asked: bool) -> dict[str, Any]:
         record, people = int(self.record[row]), self.people
-        who, visibility = self._kept(row, canvas)
+        who, visibility = self.rows.kept(
+            people, row, canvas, self.data.size, self.length, self.data.people
+        )
         try:
             example = people.photographs.read(record)
             image, inside, to_canvas = canvases.cut(
@@ -275,7 +276,7 @@ class Examples:
                 inside = inside * mask
         except ValueError as error:
             raise ValueError(f"{self.describe(row)}: {error}") from None
-        keypoints = people.keypoints[who].astype(np.float64)
+        keypoints = geometry.apply(to_canvas, people.keypoints[who].astype(np.float64))
         factor = self.rows.factor(np.array(row), self.data.size)
         room = self.data.people
         return loading.blank(canvas, room, people.keypoints.shape[1]) | {
@@ -283,23 +284,10 @@ class Examples:
             "mask": inside,
             "weight": np.float32(1),
             "to_source": geometry.invert(to_canvas).astype(np.float32),
-            "keypoints": loading.filled(
-                geometry.apply(to_canvas, keypoints), room, 0.0
-            ),
+            "keypoints": loading.filled(keypoints, room, 0.0),
             "visibility": loading.filled(visibility, room, 0),
             "scale": loading.filled(self.length[who] * factor, room, 1.0),
         }
-
-    def _kept(
-        self, row: int, canvas: Size
-    ) -> tuple[Int[np.ndarray, "kept"], Int[np.ndarray, "kept k"]]:
-        """Rows of `people` for whom a canvas has room, and what of them is labeled."""
-        who, visibility = self.rows.seen(self.people, row, canvas, self.data.size)
-        labels = (visibility > 0).sum(axis=1)
-        other = who != self.rows.person[row]
-        order = np.lexsort((-self.length[who], -labels, other))
-        kept = np.sort(order[: self.data.people])
-        return who[kept], visibility[kept]
 
     def _hidden(
         self, count: int, there: Int[np.ndarray, "p"], kept: Int[np.ndarray, "kept"]

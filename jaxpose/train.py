@@ -73,6 +73,7 @@ def train(
     )
     checkpoints.check(set().union(*(e.measures() for e in evaluators.values())))
     store = checkpoint.Store(workdir, checkpoints)
+    programs.check_canvas(augment, examples.load(np.array([0])), data)
     state = _start(learner, examples, evaluators, mesh, seed, store)
     start = int(state.step)
     if start >= num_steps:

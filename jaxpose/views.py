@@ -70,6 +70,25 @@ class Views:
         counts = counts[np.argsort(~own[counts], kind="stable")]
         return there[counts], visibility[counts]
 
+    def kept(
+        self,
+        people: records.People,
+        row: int,
+        canvas: Size,
+        size: Size,
+        length: Float[np.ndarray, "m"],
+        room: int,
+    ) -> tuple[Int[np.ndarray, "kept"], Int[np.ndarray, "kept k"]]:
+        """As `seen`, but at most `room` people, in the order of `people`.
+
+        The person in the middle stays, then those with the most labels, then the longest.
+        """
+        who, visibility = self.seen(people, row, canvas, size)
+        labels = (visibility > 0).sum(axis=1)
+        order = np.lexsort((-length[who], -labels, who != self.person[row]))
+        kept = np.sort(order[:room])
+        return who[kept], visibility[kept]
+
     def buckets(
         self, size: Size, sizes: Sequence[Size]
     ) -> list[tuple[Size, Int[np.ndarray, "r"]]]:

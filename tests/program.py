@@ -45,7 +45,7 @@ def start_pair(
     second: tuple[str, ...] = (),
     **options,
 ) -> list[subprocess.Popen]:
-    """Two processes on this machine that train one run.
+    """Two processes on this machine that work on one run.
 
     Args:
         second: further arguments of the second process alone.

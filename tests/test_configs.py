@@ -53,9 +53,9 @@ def fields(config):
     return configs.build(config)
 
 
-def batch_of(data) -> Batch:
-    """Shapes and dtypes of what this pipeline loads."""
-    size, k, n = data.size, len(data.skeleton.keypoints), EXAMPLES
+def batch_of(data, size=None) -> Batch:
+    """Shapes and dtypes of what this pipeline loads, on canvases of its `size`."""
+    size, k, n = size or data.size, len(data.skeleton.keypoints), EXAMPLES
     p = data.people if isinstance(data, scenes.Scenes) else 1
     return Batch(
         image=jax.ShapeDtypeStruct((n, *size, 3), np.uint8),
@@ -98,13 +98,19 @@ def test_a_training_step_keeps_the_state_in_shape(fields, state):
     step = programs.train_step(
         fields["learner"], fields["augment"], fields["seed"], mesh
     )
-    after, metrics = jax.eval_shape(step, state, batch_of(fields["data"]))
+    data = fields["data"]
+    after, metrics = jax.eval_shape(step, state, batch_of(data, data.training_size))
     assert shapes(after) == shapes(state)
     assert shapes(state.step) == ((), "int32")
     assert {"loss", "learning_rate"} <= metrics.keys()
     assert set(jax.tree.leaves(shapes(metrics))) == {"float32"}
     assert all(value.shape == () for value in metrics.values())
     assert not {"float64", "int64"} & set(jax.tree.leaves(shapes(state)))
+
+
+def test_augmented_canvases_are_those_of_the_network(fields):
+    data = fields["data"]
+    programs.check_canvas(fields["augment"], batch_of(data), data)
 
 
 def test_every_evaluation_predicts_people_of_every_image(fields, state):

@@ -147,7 +147,7 @@ def test_training_canvases_with_a_margin_show_what_is_beside(opened):
 def test_what_cannot_be_is_refused(opened):
     with pytest.raises(ValueError, match="are for whole photographs alone"):
         opened(buckets=((64, 32),))
-    with pytest.raises(ValueError, match="margin=0.5 of a training canvas"):
+    with pytest.raises(ValueError, match="margin=0.5 must be 1 or more"):
         opened(margin=0.5)
 
 

@@ -38,33 +38,46 @@ def suppress(
     missing = ((0, 0), (0, max(count - c, 0)))
     score = jnp.pad(score, missing, constant_values=-jnp.inf)
     box = jnp.pad(box, ((0, 0), *missing))
-    # Twice as many as are wanted are mostly enough, and are looked at all at once.
-    block = min(2 * count, score.shape[1])
+    nothing = Chosen(
+        jnp.zeros((k, 0), int), jnp.zeros((k, 0), score.dtype), jnp.zeros((k, 0), bool)
+    )
 
     def choose(left: Float[Array, "k c"], chosen: Chosen) -> tuple[Array, Chosen]:
-        best, cell = jax.lax.top_k(left, block)
-        own, surer = (
-            jnp.take_along_axis(box, x[None], axis=2) for x in (cell, chosen.cell)
-        )
-        lost = (_overlaps(surer, own, overlap) & chosen.there[..., None]).any(axis=1)
-        there = _survivors((best > -jnp.inf) & ~lost, _overlaps(own, own, overlap))
-        found = Chosen(
-            jnp.concatenate([chosen.cell, cell], axis=1),
-            jnp.concatenate([chosen.score, best], axis=1),
-            jnp.concatenate([chosen.there, there], axis=1),
-        )
-        left = left.at[jnp.arange(k)[:, None], cell].set(-jnp.inf)
-        return left, _surest(found, count)
+        return _choose(left, chosen, box, count=count, overlap=overlap)
 
     def unfinished(state: tuple[Array, Chosen]) -> Bool[Array, ""]:
         left, chosen = state
         return ((left > -jnp.inf).any(axis=1) & ~chosen.there.all(axis=1)).any()
 
-    nothing = Chosen(
-        jnp.zeros((k, 0), int), jnp.zeros((k, 0), score.dtype), jnp.zeros((k, 0), bool)
-    )
     state = choose(score, nothing)
     return jax.lax.while_loop(unfinished, lambda state: choose(*state), state)[1]
+
+
+def _choose(
+    left: Float[Array, "k c"],
+    chosen: Chosen,
+    box: Float[Array, "4 k c"],
+    *,
+    count: int,
+    overlap: float,
+) -> tuple[Float[Array, "k c"], Chosen]:
+    """The surest of what is left, looked at all at once, beside those chosen before.
+
+    Twice as many as are wanted: mostly these are enough.
+    """
+    best, cell = jax.lax.top_k(left, min(2 * count, left.shape[1]))
+    own, surer = (
+        jnp.take_along_axis(box, x[None], axis=2) for x in (cell, chosen.cell)
+    )
+    lost = (_overlaps(surer, own, overlap) & chosen.there[..., None]).any(axis=1)
+    there = _survivors((best > -jnp.inf) & ~lost, _overlaps(own, own, overlap))
+    found = Chosen(
+        jnp.concatenate([chosen.cell, cell], axis=1),
+        jnp.concatenate([chosen.score, best], axis=1),
+        jnp.concatenate([chosen.there, there], axis=1),
+    )
+    left = left.at[jnp.arange(len(left))[:, None], cell].set(-jnp.inf)
+    return left, _surest(found, count)
 
 
 def _overlaps(

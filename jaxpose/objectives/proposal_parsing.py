@@ -1,4 +1,4 @@
-"""From proposals of parts and limbs to people, at the same cost for few and many."""
+"""From proposals of parts and limbs to people, in one program of fixed shapes."""
 
 import dataclasses
 import math
@@ -45,8 +45,7 @@ class Parsing:
             D of an instance, and for other parts the score of the connection toward the
             root, 0 without one: limbs are matched outward, and a connection is as sure
             as the whole chain to its person.
-        matching: the highest score first, or the highest total. What the second takes
-            depends on how crowded it is.
+        matching: the highest score first, or the highest total.
         regressed_stride: pixels of a cell; affinities are read at the cell in which a
             proposal's regressed centre / stride lies, as in the original, which loses
             limbs where that is another cell. 0 reads them at the proposal's own cell.

@@ -7,23 +7,25 @@ import jax
 import numpy as np
 from jaxtyping import PyTree, Shaped
 
+# {"params": ..., "batch_stats": ...}
+Variables = Mapping[str, Any]
 # By paths such as "params/stack0/norm/scale".
 Arrays = dict[str, Shaped[np.ndarray, "..."]]
 Shapes = dict[str, jax.ShapeDtypeStruct]
 
 
 def filled(
-    fresh: Mapping[str, Any],
+    fresh: Variables,
     read: Callable[[Shapes], Arrays],
     *,
     wanted: Callable[[str], bool] = lambda layer: True,
-) -> Mapping[str, Any]:
+) -> Variables:
     """`fresh` with what is read in the place of its own.
 
     Where only shapes are asked for, by jax.eval_shape, nothing is read.
 
     Args:
-        fresh: {"params": ..., "batch_stats": ...}, or their shapes.
+        fresh: variables, or their shapes.
         read: an array for each of these paths, of the shape that belongs there.
         wanted: which layers, such as "stack0/norm", to fill; all others stay.
     """

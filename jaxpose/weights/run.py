@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 from jaxpose import checkpoint
-from jaxpose.weights import filling, torch_layers
+from jaxpose.weights import filling
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,10 +16,11 @@ class Run:
     Attributes:
         workdir: of the run, such as `runs/hourglass_mpii`; empty leaves the network as
             it is.
-        step: of the checkpoint; 0 for the latest.
+        step: of the checkpoint; 0 for the latest. Give a number if the run goes on.
         network: field of the run's state that holds the network.
         layers: beginnings of the names of layers that are taken, such as `trunk/`, as
-            parameters.txt lists them; the others stay fresh. () takes all.
+            parameters.txt lists them after the network's own name; the others stay
+            fresh. () takes all.
     """
 
     workdir: str = ""
@@ -27,34 +28,43 @@ class Run:
     network: str = "pose"
     layers: tuple[str, ...] = ()
 
-    def __call__(self, variables: torch_layers.Variables) -> torch_layers.Variables:
+    def __call__(self, variables: filling.Variables) -> filling.Variables:
         """Raises: ValueError if the run has no such checkpoint, or does not fit."""
         if not self.workdir:
             return variables
-        beginnings = self.layers or ("",)
-        return filling.filled(
-            variables, self._find, wanted=lambda layer: layer.startswith(beginnings)
-        )
+        names = {f"{filling.layer(path)}/" for path in filling.by_path(variables)}
+        for beginning in self.layers:
+            if not any(name.startswith(beginning) for name in names):
+                raise ValueError(
+                    f"layers={self.layers}: no layer begins with {beginning!r}; choose of "
+                    f"{', '.join(sorted(names))}"
+                )
+        return filling.filled(variables, self._find, wanted=self._is_taken)
+
+    def _is_taken(self, layer: str) -> bool:
+        return f"{layer}/".startswith(self.layers or ("",))
 
     def _find(self, shapes: filling.Shapes) -> filling.Arrays:
-        if not shapes:
-            raise ValueError(
-                f"layers={self.layers} are no beginnings of names of layers; choose some "
-                "of those in parameters.txt"
-            )
         state = checkpoint.read(pathlib.Path(self.workdir), self.step)
         if self.network not in state:
             raise ValueError(
-                f"{self.workdir} has no network {self.network!r}; its state has "
-                f"{', '.join(state)}"
+                f"network={self.network!r} is not in {self.workdir}, whose state has "
+                f"{', '.join(state)}; choose one of these"
             )
         theirs = filling.by_path(state[self.network])
         for path, shape in shapes.items():
-            found = theirs[path].shape if path in theirs else None
-            if found != shape.shape:
-                raise ValueError(
-                    f"{path} has shape {found} in {self.workdir}, where the model has "
-                    f"{shape.shape}; choose the same model, or leave the layer out of "
-                    f"layers={self.layers}"
-                )
+            self._check(
+                path, theirs[path].shape if path in theirs else None, shape.shape
+            )
+        print(f"begins with step {state['step']} of {self.workdir}", flush=True)
         return {path: theirs[path].astype(shapes[path].dtype) for path in shapes}
+
+    def _check(
+        self, path: str, theirs: tuple[int, ...] | None, own: tuple[int, ...]
+    ) -> None:
+        if theirs != own:
+            found = f"of shape {theirs}" if theirs else "not there"
+            raise ValueError(
+                f"{path} is {found} in {self.workdir}, and of shape {own} in the model; "
+                "choose the same model, or name in `layers` those that it shares"
+            )

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -10,9 +9,9 @@ from jaxtyping import Shaped
 
 from jaxpose.weights import filling, torch_files
 
-# Entries of a state dict by name, and {"params": ..., "batch_stats": ...}.
+# Entries of a state dict by name.
 State = Mapping[str, Shaped[np.ndarray, "..."]]
-Variables = Mapping[str, Any]
+Variables = filling.Variables
 # Patterns of our layers, such as "stack0/norm", and what PyTorch calls them; each is
 # applied to the result of the one before.
 Names = Sequence[tuple[str, str]]

@@ -1,5 +1,8 @@
 """A run as the start of another: all of it, or some layers."""
 
+import dataclasses
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,7 +62,7 @@ def saved(tmp_path_factory):
 
 def test_a_run_is_the_start_of_another(saved):
     folder, theirs = saved
-    state = jax.jit(lambda: fresh(9, workdir=str(folder)))()
+    state = fresh(9, workdir=str(folder))
     jax.tree.map(np.testing.assert_array_equal, variables(state), theirs)
     assert state.step == 0
     other = variables(fresh(9, workdir=str(folder), step=1))
@@ -71,16 +74,18 @@ def test_a_run_is_the_start_of_another(saved):
 def test_layers_alone_leave_room_for_other_outputs(saved):
     folder, theirs = saved
     given = {"keypoints": 5, "workdir": str(folder)}
-    mine = variables(fresh(9, layers=("trunk/", "deconv"), **given))
+    mine = variables(fresh(9, layers=("trunk/", "deconv1/"), **given))
     own = variables(fresh(9, keypoints=5))
     taken = [
-        path for path in mine if filling.layer(path).startswith(("trunk/", "deconv"))
+        path for path in mine if filling.layer(path).startswith(("trunk/", "deconv1"))
     ]
     assert 0 < len(taken) < len(mine)
     for path, value in mine.items():
         source = theirs if path in taken else own
         np.testing.assert_array_equal(value, source[path])
-    with pytest.raises(ValueError, match="where the model has .*leave the layer out"):
+    with pytest.raises(
+        ValueError, match=r"of shape \(3,\) in .*, and of shape \(5,\) in the model"
+    ):
         fresh(9, **given)
 
 
@@ -91,23 +96,43 @@ def test_what_cannot_be_read_is_refused(saved, tmp_path):
     for fields, message in (
         (
             {"workdir": str(tmp_path)},
-            r"has no checkpoint ; it has \[\]; give the workdir",
+            r"has no checkpoint; it has \[\]; choose one",
         ),
         ({"workdir": str(folder), "step": 7}, r"no checkpoint 7; it has \[1, 2\]"),
         (
             {"workdir": str(folder), "network": "critic"},
-            "no network 'critic'; its state",
+            "'critic' is not in .* has pose, step",
         ),
-        ({"workdir": str(folder), "layers": ("head",)}, "no beginnings of names"),
+        (
+            {"workdir": str(folder), "layers": ("trunk/", "head")},
+            "no layer begins with 'head'; choose of .*trunk/stem_conv/",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             fresh(9, **fields)
 
 
+def test_layers_that_a_run_lacks_are_named(saved):
+    folder, _ = saved
+    deeper = dataclasses.replace(
+        learner(workdir=str(folder)),
+        model=pose_resnet.PoseResNet(
+            num_keypoints=3,
+            trunk=resnet.ResNet(blocks=(1, 2), bottleneck=False, features=(8, 8)),
+            deconvolutions=(8,),
+        ),
+    )
+    with pytest.raises(ValueError, match="stage2_1/.* is not there in .* name in `lay"):
+        deeper.init(jax.random.key(0), Shaped)
+
+
 def test_a_damaged_checkpoint_is_refused(saved, tmp_path):
     folder, _ = saved
-    (tmp_path / "checkpoints").symlink_to(folder / "checkpoints")
-    facts = folder / "checkpoints" / "1" / "facts" / "metadata"
+    shutil.copytree(folder, tmp_path / "copy")
+    facts = tmp_path / "copy" / "checkpoints" / "1" / "facts" / "metadata"
     facts.write_text(facts.read_text().replace("[", "[7, "))
     with pytest.raises(ValueError, match="has changed since it was written"):
-        checkpoint.read(tmp_path, 1)
+        checkpoint.read(tmp_path / "copy", 1)
+    facts.unlink()
+    with pytest.raises(ValueError, match="checkpoints/1 cannot be read"):
+        checkpoint.read(tmp_path / "copy", 1)
