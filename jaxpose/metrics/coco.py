@@ -35,7 +35,17 @@ class AP:
     Rows are photographs with any number of people and of predictions, or single people
     whose `image_id` joins them. What `annotations.ignored` holds, and people with a box
     but without labels, neither count nor make a prediction there wrong.
+
+    Attributes:
+        in_sight: people of whom fewer keypoints are visible, not only labeled, are
+            ignored as well; the table's name tells.
     """
+
+    in_sight: int = 0
+
+    def __post_init__(self) -> None:
+        if self.in_sight < 0:
+            raise ValueError(f"in_sight={self.in_sight} must be 0 or more keypoints")
 
     def __call__(
         self, poses: Poses, annotations: Annotations, skeleton: Skeleton
@@ -47,14 +57,25 @@ class AP:
         Raises: ValueError if the skeleton has no sigmas, a person with labels has no
             area, or shapes disagree.
         """
-        truth, ignored, found = people(poses, annotations, skeleton)
+        truth, ignored, found = people(poses, self._counted(annotations), skeleton)
         result = pycoco.evaluate(truth, ignored, found, skeleton.sigmas)
+        convention = _convention(truth, ignored, result, skeleton)
+        if self.in_sight:
+            convention += f"; people with {self.in_sight} or more keypoints in sight"
         return Table(
-            name="AP",
-            convention=_convention(truth, ignored, result, skeleton),
+            name=f"AP_{self.in_sight}_in_sight" if self.in_sight else "AP",
+            convention=convention,
             values=_per_keypoint(truth, found, result, skeleton),
             mean=result.statistics["AP"],
             extra=result.statistics,
+        )
+
+    def _counted(self, annotations: Annotations) -> Annotations:
+        """Whoever is not has no labels."""
+        visibility = annotations.visibility
+        seen = (visibility == 2).sum(axis=-1, keepdims=True) >= self.in_sight
+        return dataclasses.replace(
+            annotations, visibility=np.where(seen, visibility, 0)
         )
 
 

@@ -73,6 +73,33 @@ def test_truth_is_perfect_and_a_false_one_is_not():
     assert coco.AP()(more, annotations, COCO).mean < 0.9
 
 
+def test_people_who_are_hardly_in_sight_can_be_left_out():
+    """Ignored where their box is: neither missed, nor is it wrong to find them."""
+    predicted, annotations = crowds.people()
+    seen = (annotations.visibility == 2).sum(axis=-1)
+    assert 0 < (seen < 9).sum() < seen.size
+    low, high = (f(annotations.keypoints, axis=2) for f in (np.min, np.max))
+    boxed = dataclasses.replace(annotations, box=np.concatenate([low, high], axis=-1))
+    few = (seen < 9)[..., None]
+    unlabeled = np.where(few, 0, annotations.visibility)
+    expected = coco.AP()(
+        predicted, dataclasses.replace(boxed, visibility=unlabeled), COCO
+    )
+    table = coco.AP(in_sight=9)(predicted, boxed, COCO)
+    assert table.name == "AP_9_in_sight" and "9 or more keypoints" in table.convention
+    assert table.extra == expected.extra
+    assert table.mean != coco.AP()(predicted, boxed, COCO).mean
+    # Whoever counts found exactly, the others not at all, or found as well.
+    for keypoints in (
+        np.where(few[..., None], np.nan, boxed.keypoints),
+        boxed.keypoints,
+    ):
+        found = coco.AP(in_sight=9)(crowds.poses(keypoints), boxed, COCO)
+        assert found.mean == pytest.approx(1)
+    with pytest.raises(ValueError, match="in_sight=-1 must be 0 or more"):
+        coco.AP(in_sight=-1)
+
+
 def test_nobody_fills_rows():
     """Slots of nan, or without a score, are no predictions."""
     predicted, annotations = crowds.one_person()
