@@ -24,7 +24,7 @@ class Augment:
         flip: chance of a mirror image.
         scale: factor of size, log-uniform in [1 / (1 + scale), 1 + scale].
         rotation: largest angle in degrees.
-        shift: largest move along each axis, as a share of the canvas side.
+        shift: largest move along each axis, as a share of the new canvas's side.
         size: (height, width) of the new canvas, the middle of a larger one; () for one
             as large. See `scenes.Scenes.margin`.
         hue: H' = a H, a uniform in 1 +- hue; clipped at 1, not wrapped, so reds near 0

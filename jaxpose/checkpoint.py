@@ -16,7 +16,7 @@ from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 from orbax.checkpoint import checkpoint_managers
 
-from jaxpose import checksums
+from jaxpose import saved_states
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class Store:
             return
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state),
-            facts=ocp.args.JsonSave({"digest": checksums.digest(state)}),
+            facts=ocp.args.JsonSave({"digest": saved_states.digest(state)}),
         )
         with _writing(self.path):
             self._manager.save(step, args=items, metrics={"step": step, **metrics})
@@ -179,7 +179,7 @@ class Store:
         if step not in self.steps():
             raise ValueError(f"{self.path} has no step {step}; it has {self.steps()}")
         path = self.path / str(step)
-        with _reading(path):
+        with saved_states.reading(path):
             items = self._manager.restore(
                 step,
                 args=ocp.args.Composite(
@@ -187,7 +187,8 @@ class Store:
                     facts=ocp.args.JsonRestore(),
                 ),
             )
-        _check(path, checksums.digest(items.state), items.facts["digest"])
+        now = saved_states.digest(items.state)
+        saved_states.check(path, now, items.facts["digest"])
         return items.state
 
     def choose(self, which: str) -> list[int]:
@@ -219,57 +220,6 @@ class Store:
                 f"{steps}"
             )
         return [int(which)]
-
-
-def read(workdir: pathlib.Path, step: int = 0) -> dict[str, Any]:
-    """The state of any run as arrays of NumPy, in dictionaries by the names of fields.
-
-    Args:
-        step: of the checkpoint; 0 for the latest.
-
-    Raises: ValueError if there is no such checkpoint, or it is damaged.
-    """
-    folder = (workdir / "checkpoints").absolute()
-    steps = sorted(int(p.name) for p in folder.glob("*") if p.name.isdecimal())
-    if not steps or step not in (0, *steps):
-        missing = f"no checkpoint {step}" if step else "no checkpoint"
-        raise ValueError(
-            f"{folder} has {missing}; it has {steps}; choose one of these, or the workdir "
-            "of another run"
-        )
-    path = folder / str(step or steps[-1])
-    with _reading(path):
-        state = _without_target(path / "state")
-        facts = json.loads((path / "facts" / "metadata").read_text())
-    # Fields of dictionaries are in another order.
-    _check(path, sorted(checksums.digest(state)), sorted(facts["digest"]))
-    return state
-
-
-@contextlib.contextmanager
-def _reading(path: pathlib.Path) -> Iterator[None]:
-    """Raises: ValueError that names the checkpoint, whatever was wrong with it."""
-    try:
-        yield
-    except Exception as error:
-        raise ValueError(f"checkpoint {path} cannot be read: {error}") from error
-
-
-def _check(path: pathlib.Path, now: list[int], then: list[int]) -> None:
-    if now != then:
-        raise ValueError(
-            f"checkpoint {path} has changed since it was written (its digest differs)"
-        )
-
-
-def _without_target(path: pathlib.Path) -> dict[str, Any]:
-    """On any number of devices, whatever had saved it."""
-    as_array = ocp.RestoreArgs(restore_type=np.ndarray)
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-        tree = checkpointer.metadata(path).item_metadata.tree
-        every = jax.tree.map(lambda _: as_array, tree)
-        args = ocp.args.PyTreeRestore(restore_args=every)
-        return checkpointer.restore(path, args=args)
 
 
 @contextlib.contextmanager

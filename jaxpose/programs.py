@@ -53,7 +53,6 @@ def check_canvas(augment: Augmentation, batch: Batch, data: loading.Data) -> Non
 
     Raises: ValueError if they have another.
     """
-
     n, size = len(batch.image), data.training_size
 
     def augmented(batch: Batch, image: Array, mask: Array) -> Array:
@@ -67,9 +66,8 @@ def check_canvas(augment: Augmentation, batch: Batch, data: loading.Data) -> Non
     made = jax.eval_shape(augmented, batch, *loaded).shape[1:3]
     if made != tuple(data.size):
         raise ValueError(
-            f"augment makes canvases of {made} of training canvases of "
-            f"{size}, but the network is made for data.size={data.size}; "
-            "give augment.size the data's size, or data.margin=1.0"
+            f"augment makes canvases of {made} from those of {size}, but the network is "
+            f"made for data.size={data.size}; give augment.size that, or data.margin=1.0"
         )
 
 

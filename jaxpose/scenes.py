@@ -52,12 +52,13 @@ class Scenes:
             stay, and of these the largest. Annotations for metrics have everybody.
         unlabeled: people without enough labeled keypoints are `shown` to the loss as
             background, as Newell et al. 2017 did, or `masked`, as HigherHRNet does.
-        margin: how many times as large as `size` training canvases are, at its scale,
-            for an `Augment` of this `size`, that turns in what is beside.
+        margin: how many times as large as `size` training canvases are, at its scale:
+            an `Augment` of this `size` then turns in what is beside.
         buckets: canvases that evaluation uses for photographs that need no more at the
             scale of `size`, such as (512, 384) beside (512, 512). Every batch is of one
             of these sizes.
-        border: of photographs, as `data.Data`; `box` is not for scenes.
+        border: `edge` repeats the photograph's outermost pixels when interpolating at
+            its border; `zero` blends with black.
         antialias: decode photographs that shrink to half or less at reduced size.
         threads: that decode; 0 takes one for each core.
         workers: processes that decode, each with these threads; 0 for none.
@@ -196,7 +197,7 @@ class Examples:
         """
         labeled = self.people.record[(self.people.visibility > 0).any(axis=1)]
         rows = np.flatnonzero(np.isin(self.record, labeled))
-        if not rows.size:
+        if not len(rows):
             raise ValueError(
                 f"nobody has a labeled keypoint on {len(self)} photographs of "
                 f"{', '.join(self.people.photographs.names)}; train on another split"

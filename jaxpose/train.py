@@ -68,13 +68,14 @@ def train(
     watched = {name: spec for name, spec in evals.items() if spec.watch}
     where = {"data_dir": data_dir, "manual_dir": manual_dir}
     examples = data.open(**where)
+    batch = examples.load(np.array([0]))
+    programs.check_canvas(augment, batch, data)
     evaluators = evaluate.open_evals(
         watched, learner, mesh, batch_size=batch_size, **where
     )
     checkpoints.check(set().union(*(e.measures() for e in evaluators.values())))
     store = checkpoint.Store(workdir, checkpoints)
-    programs.check_canvas(augment, examples.load(np.array([0])), data)
-    state = _start(learner, examples, evaluators, mesh, seed, store)
+    state = _start(learner, batch, evaluators, mesh, seed, store)
     start = int(state.step)
     if start >= num_steps:
         print(f"{workdir} is at step {start} of {num_steps} already")
@@ -106,14 +107,13 @@ def train(
 
 def _start(
     learner: Learner,
-    examples: loading.Examples,
+    batch: Batch,
     evaluators: Mapping[str, evaluate.Evaluator],
     mesh: Mesh,
     seed: int,
     store: checkpoint.Store,
 ) -> PyTree:
     """The newest checkpoint, or a fresh state, that everything can be done with."""
-    batch = examples.load(np.array([0]))
     abstract = programs.abstract_state(learner, batch, mesh)
     store.check_space(abstract)
     for evaluator in evaluators.values():

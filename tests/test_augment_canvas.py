@@ -9,7 +9,7 @@ from jaxpose import augment, geometry
 
 
 def test_a_smaller_canvas_is_the_middle_of_the_larger():
-    """Moved alike: only what the larger canvas lacks beyond its border is not there."""
+    """As if it were cut out of the moved one."""
     batch = batches.random_batch(8, dtype=np.float32)
     height, width = batch.image.shape[1:3]
     small = height - 8, width - 4
@@ -30,6 +30,21 @@ def test_a_smaller_canvas_is_the_middle_of_the_larger():
     )
     still = augment.Augment(skeleton=batches.TRIO, size=small)(key, batch)
     np.testing.assert_allclose(still.image, batch.image[:, 4:-4, 2:-2] / 255, atol=1e-6)
+
+
+def test_shifts_are_shares_of_the_new_canvas():
+    batch = batches.random_batch(8, dtype=np.float32)
+    height, width = batch.image.shape[1:3]
+    small = height - 8, width - 4
+    corner = np.array([2, 4])
+    moved = []
+    for size, start in (((), 0), (small, corner)):
+        way = augment.Augment(skeleton=batches.TRIO, shift=0.2, size=size)
+        keypoints = way(jax.random.key(2), batch).keypoints
+        side = np.array((size or (height, width))[::-1])
+        moved.append((keypoints - (batch.keypoints - start)) / side)
+    assert np.abs(moved[0]).max() > 0.05
+    np.testing.assert_allclose(moved[1], moved[0], atol=1e-5)
 
 
 def test_a_larger_canvas_is_refused():

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxpose import checkpoint, checksums, devices
+from jaxpose import checkpoint, devices, saved_states
 
 SPEC = checkpoint.Checkpoints(every=1, keep=2, best="test/PCK")
 
@@ -157,14 +157,14 @@ def test_nothing_but_damage_is_refused(tmp_path):
 
 def test_every_word_counts_in_the_digest():
     a = state(1)
-    before = checksums.digest(a)
+    before = saved_states.digest(a)
     for at in ((0, 0), (63, 32)):
         changed = a.weights.at[at].set(jnp.nextafter(a.weights[at], 10.0))
-        assert checksums.digest(dataclasses.replace(a, weights=changed)) != before
+        assert saved_states.digest(dataclasses.replace(a, weights=changed)) != before
     swapped = dataclasses.replace(a, count=a.count[jnp.array([1, 0, 2, 3, 4])])
-    assert checksums.digest(swapped) != before
+    assert saved_states.digest(swapped) != before
     one = devices.mesh(jax.devices()[:1])
-    assert checksums.digest(state(1, one)) == before
+    assert saved_states.digest(state(1, one)) == before
 
 
 def test_a_state_of_another_shape_is_refused(tmp_path):

@@ -16,7 +16,7 @@ def losses(workdir: pathlib.Path) -> list[float]:
 
 
 def people(workdir: pathlib.Path) -> np.ndarray:
-    """Photograph, score and keypoints of everybody found, a row each."""
+    """Photograph, keypoints and score of everybody found, a row each."""
     (path,) = (workdir / "predictions").glob("*.json")
     found = json.loads(path.read_text())
     rows = [[p["image_id"], *p["keypoints"], p["score"]] for p in found]

@@ -126,6 +126,7 @@ def test_training_canvases_with_a_margin_show_what_is_beside(opened):
     row = batch.index.tolist().index(0)
     same = examples.load(np.array([0]))
     edge = height // 4
+    # In whole grey values, rounded.
     np.testing.assert_allclose(
         batch.image[row, edge:-edge, edge:-edge], same.image[0], atol=1
     )

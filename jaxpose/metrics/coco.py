@@ -37,8 +37,8 @@ class AP:
     but without labels, neither count nor make a prediction there wrong.
 
     Attributes:
-        in_sight: people of whom fewer keypoints are visible, not only labeled, are
-            ignored as well; the table's name tells.
+        in_sight: people of whom fewer keypoints are visible, not only labeled, count as
+            people without labels; the table's name tells.
     """
 
     in_sight: int = 0
@@ -71,7 +71,7 @@ class AP:
         )
 
     def _counted(self, annotations: Annotations) -> Annotations:
-        """Whoever is not has no labels."""
+        """The same, without the labels of people who are hardly in sight."""
         visibility = annotations.visibility
         seen = (visibility == 2).sum(axis=-1, keepdims=True) >= self.in_sight
         return dataclasses.replace(

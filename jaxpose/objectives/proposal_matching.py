@@ -8,6 +8,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxpose.objectives import assignment, proposal_maps
 
+# The column of each row so far, the scores left, and their maxima by row and by column.
+_Pairing = tuple[Array, Array, Array, Array]
+
 
 class Chosen(NamedTuple):
     """Of every part the surest proposals, the surest first, and room for more."""
@@ -61,9 +64,9 @@ def _choose(
     count: int,
     overlap: float,
 ) -> tuple[Float[Array, "k c"], Chosen]:
-    """The surest of what is left, looked at all at once, beside those chosen before.
+    """What is then left, and the chosen with the surest of what was left.
 
-    Twice as many as are wanted: mostly these are enough.
+    Twice as many as are wanted are looked at together: mostly these are enough.
     """
     best, cell = jax.lax.top_k(left, min(2 * count, left.shape[1]))
     own, surer = (
@@ -98,9 +101,9 @@ def _survivors(
     beats = overlaps & weaker & there[..., None]
 
     def again(state: tuple[Array, Array]) -> tuple[Array, Array]:
-        left, _ = state
-        now = there & ~(beats & left[..., None]).any(axis=1)
-        return now, (now != left).any()
+        before, _ = state
+        now = there & ~(beats & before[..., None]).any(axis=1)
+        return now, (now != before).any()
 
     fresh = there, jnp.array(True)
     return jax.lax.while_loop(lambda state: state[1], again, fresh)[0]
@@ -121,27 +124,27 @@ def greedy(score: Float[Array, "l n n"]) -> Int[Array, "l n"]:
     is the highest of its row and of its column is never in the way of a higher one, so
     that all of these are paired at once, and then those of what is left.
     """
-    links, n = score.shape[:2]
+    n = score.shape[2]
     across = jnp.arange(n)
     down = across[:, None]
 
-    def ranked(left: Float[Array, "l n n"]) -> tuple[Array, Array, Array]:
+    def highest(left: Float[Array, "l n n"]) -> tuple[Array, Array, Array]:
         return left, left.max(axis=2), left.max(axis=1)
 
-    def choose(state: tuple[Array, tuple[Array, Array, Array]]) -> tuple:
-        column_of, (left, of_row, of_column) = state
+    def choose(state: _Pairing) -> _Pairing:
+        column_of, left, of_row, of_column = state
         # Because the place of a maximum costs ten times the maximum.
         column = jnp.where(left == of_row[..., None], across, n).min(axis=2)
         row = jnp.where(left == of_column[:, None], down, n).min(axis=1)
         mine = (of_row > 0) & (jnp.take_along_axis(row, column, axis=1) == across)
         yours = (of_column > 0) & (jnp.take_along_axis(column, row, axis=1) == across)
-        used = mine[..., None] | yours[:, None]
-        column_of = jnp.where(mine, column, column_of)
-        return column_of, ranked(jnp.where(used, 0, left))
+        left = jnp.where(mine[..., None] | yours[:, None], 0, left)
+        return jnp.where(mine, column, column_of), *highest(left)
 
     # A score that is not a number would never be used up.
-    fresh = jnp.full((links, n), -1), ranked(jnp.where(score > 0, score, 0))
-    return jax.lax.while_loop(lambda s: (s[1][1] > 0).any(), choose, fresh)[0]
+    left = jnp.where(score > 0, score, 0)
+    fresh = jnp.full(score.shape[:2], -1), *highest(left)
+    return jax.lax.while_loop(lambda state: (state[2] > 0).any(), choose, fresh)[0]
 
 
 def optimal(score: Float[Array, "l n n"]) -> Int[Array, "l n"]:

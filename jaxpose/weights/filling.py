@@ -48,7 +48,7 @@ def by_path(tree: PyTree) -> dict[str, Any]:
 
 
 def layer(path: str) -> str:
-    """ "stack0/norm" of "params/stack0/norm/scale"."""
+    """Such as "stack0/norm", of "params/stack0/norm/scale"."""
     return path.partition("/")[2].rpartition("/")[0]
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from jaxpose import checkpoint
+from jaxpose import saved_states
 from jaxpose.weights import filling
 
 
@@ -45,7 +45,7 @@ class Run:
         return f"{layer}/".startswith(self.layers or ("",))
 
     def _find(self, shapes: filling.Shapes) -> filling.Arrays:
-        state = checkpoint.read(pathlib.Path(self.workdir), self.step)
+        state = saved_states.read(pathlib.Path(self.workdir), self.step)
         if self.network not in state:
             raise ValueError(
                 f"network={self.network!r} is not in {self.workdir}, whose state has "

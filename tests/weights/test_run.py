@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxpose import checkpoint, devices
+from jaxpose import checkpoint, devices, saved_states
 from jaxpose.learners import supervised
 from jaxpose.models import pose_resnet, resnet
 from jaxpose.objectives import heatmaps
@@ -132,7 +132,7 @@ def test_a_damaged_checkpoint_is_refused(saved, tmp_path):
     facts = tmp_path / "copy" / "checkpoints" / "1" / "facts" / "metadata"
     facts.write_text(facts.read_text().replace("[", "[7, "))
     with pytest.raises(ValueError, match="has changed since it was written"):
-        checkpoint.read(tmp_path / "copy", 1)
+        saved_states.read(tmp_path / "copy", 1)
     facts.unlink()
     with pytest.raises(ValueError, match="checkpoints/1 cannot be read"):
-        checkpoint.read(tmp_path / "copy", 1)
+        saved_states.read(tmp_path / "copy", 1)
