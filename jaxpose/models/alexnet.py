@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jaxpose.models import convolution, local_response
+from jaxpose.models import convolution, local_response, pooling
 
 # Of ImageNet's photographs in blue, green, red, 0..255, rounded as in Caffe's settings.
 CAFFE_MEAN = (104.0, 117.0, 123.0)
@@ -140,4 +140,4 @@ def contrast_normalize(image: Float[Array, "b h w c"]) -> Float[Array, "b h w c"
 
 
 def _pool(x: Float[Array, "b h w c"]) -> Float[Array, "b g v c"]:
-    return nn.max_pool(x, window_shape=(3, 3), strides=(2, 2))
+    return pooling.max_pool(x, window=3, stride=2)

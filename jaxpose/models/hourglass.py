@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jaxpose.models import batch_norm, convolution
+from jaxpose.models import batch_norm, convolution, pooling
 
 # BatchNorm, GroupNorm, or a functools.partial of one: made with a name, called with
 # the activations and `train`.
@@ -265,7 +265,7 @@ def check_size(height: int, width: int, *, depth: int) -> None:
 
 def halved(x: Float[Array, "b h w c"]) -> Float[Array, "b h//2 w//2 c"]:
     """The largest of each 2 x 2 cells."""
-    return nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
+    return pooling.max_pool(x, window=2, stride=2)
 
 
 def doubled(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jaxpose.models import batch_norm, convolution, resnet
+from jaxpose.models import batch_norm, convolution, hourglass, resnet
 
 _SLOPE = 0.1
 
@@ -15,13 +15,15 @@ _SLOPE = 0.1
 class Proposal(nn.Module):
     """Images, RGB in 0..1, to what each cell proposes, as objectives.proposals reads it.
 
-    A cell has the size of the trunk's stride. Outputs are linear: 6 channels for each
+    A cell has the size of the trunk's stride, halved for each level beyond the first. Outputs are linear: 6 channels for each
     part, then a window of channels for each limb, a limb next to another.
 
     Attributes:
         num_parts: kinds of parts, the person among them.
         num_limbs: kinds of limbs.
-        trunk: image to features.
+        trunk: image to the features of its stages.
+        levels: of the last stages as many are summed, on the grid of the finest of them:
+            a cell then knows what lies far around it. 1 is the paper's.
         window: (height, width) of cells, both odd, in which limbs end.
         features: channels of the hidden layers.
     """
@@ -29,6 +31,7 @@ class Proposal(nn.Module):
     num_parts: int
     num_limbs: int
     trunk: resnet.ResNet
+    levels: int = 1
     window: tuple[int, int] = (9, 9)
     features: int = 512
 
@@ -36,8 +39,17 @@ class Proposal(nn.Module):
     def __call__(
         self, image: Float[Array, "b h w 3"], *, train: bool
     ) -> Float[Array, "b i j c"]:
-        """Raises: ValueError as the trunk does."""
-        x, dtype = self.trunk(image, train=train), self.trunk.dtype
+        """Raises: ValueError as the trunk does, or for a number of levels it lacks."""
+        if not 1 <= self.levels <= len(self.trunk.blocks):
+            raise ValueError(
+                f"levels={self.levels} of a trunk of {len(self.trunk.blocks)} stages; "
+                "give 1 to as many"
+            )
+        dtype = self.trunk.dtype
+        *finer, x = self.trunk.stages(image, train=train)[-self.levels :]
+        for level, seen in reversed([*enumerate(finer, start=1)]):
+            lateral = convolution.Conv(seen.shape[-1], dtype=dtype, name=f"up{level}")
+            x = seen + hourglass.doubled(lateral(x))
         x = convolution.Conv(self.features, 3, dtype=dtype, name="hidden1")(x)
         x = batch_norm.BatchNorm(name="hidden_norm")(x, train=train)
         x = nn.leaky_relu(x, _SLOPE)

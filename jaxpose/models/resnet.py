@@ -7,7 +7,7 @@ bottleneck has the stride, not the 1 x 1 before it.
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jaxpose.models import batch_norm, convolution, imagenet
+from jaxpose.models import batch_norm, convolution, imagenet, pooling
 
 # Layers -> blocks of each stage, and whether they are bottlenecks.
 VARIANTS = {
@@ -94,9 +94,7 @@ class ResNet(nn.Module):
         x = imagenet.normalize(image, self.mean, self.std)
         x = _conv(self.features[0], 7, 2, self.dtype, name="stem_conv")(x)
         x = nn.relu(batch_norm.BatchNorm(name="stem_norm")(x, train=train))
-        x = nn.max_pool(
-            x, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1))
-        )
+        x = pooling.max_pool(x, window=3, stride=2, padding=1)
         found = []
         for i, (blocks, features) in enumerate(
             zip(self.blocks, self.features, strict=True), start=1

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jaxpose.models import batch_norm, imagenet
+from jaxpose.models import batch_norm, imagenet, pooling
 
 # Output channels of the 3 x 3 convolutions, one row between poolings.
 STAGES = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
@@ -58,7 +58,7 @@ class VGG16BN(nn.Module):
                     x, train=train
                 )
                 x = nn.relu(x)
-            x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
+            x = pooling.max_pool(x, window=2, stride=2)
         x = x.reshape(x.shape[0], -1)
         for i, features in enumerate((self.hidden, self.hidden)):
             x = nn.relu(self._dense(x, features, f"fc{i + 6}"))

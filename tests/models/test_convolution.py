@@ -54,6 +54,36 @@ def test_a_flat_product_is_the_convolution_also_in_its_gradients(stride):
     assert_alike(flat, plain, jnp.float32(x), jnp.float32(kernel))
 
 
+@pytest.mark.parametrize(
+    ("kernel", "stride"), [(7, 2), (3, 2), (5, 2), (11, 4), (3, 3)]
+)
+def test_blocks_are_the_convolution_also_in_its_gradients(kernel, stride):
+    x = RANDOM.normal(size=(2, 24, 12, 3))
+    weights = RANDOM.normal(size=(kernel, kernel, 3, 5)) / kernel
+
+    def plain(x, kernel):
+        pad = (kernel.shape[0] // 2,) * 2
+        layout = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(
+            x, kernel, (stride, stride), (pad, pad), dimension_numbers=layout
+        )
+
+    def blocks(x, kernel):
+        return convolution.blockwise(x, kernel, stride)
+
+    assert_alike(blocks, plain, jnp.float32(x), jnp.float32(weights))
+
+
+def test_images_of_odd_sides_are_convolved_as_well():
+    x = RANDOM.normal(size=(1, 7, 9, 3)).astype(np.float32)
+    conv = convolution.Conv(2, 3, 2, use_bias=False)
+    variables = conv.init(jax.random.key(0), jnp.array(x))
+    kernel = np.asarray(variables["params"]["kernel"], np.float64)
+    np.testing.assert_allclose(
+        conv.apply(variables, jnp.array(x)), slow(x, kernel, 2), atol=1e-5
+    )
+
+
 def test_four_phases_are_the_transposed_convolution_also_in_their_gradients():
     x, kernel = RANDOM.normal(size=(2, 3, 5, 4)), RANDOM.normal(size=(4, 4, 4, 6))
 

@@ -85,10 +85,14 @@ PHOTOGRAPH = jnp.array(
 )
 
 
-def small(**fields):
-    trunk = resnet.ResNet(**TRUNK, **fields)
+def small(levels=1, **fields):
     return proposal.Proposal(
-        num_parts=4, num_limbs=3, trunk=trunk, window=(3, 5), features=12
+        num_parts=4,
+        num_limbs=3,
+        trunk=resnet.ResNet(**TRUNK, **fields),
+        levels=levels,
+        window=(3, 5),
+        features=12,
     )
 
 
@@ -109,15 +113,44 @@ def test_the_head_by_hand():
     outputs, seen = jax.jit(
         lambda v, x: model.apply(v, x, train=False, capture_intermediates=True)
     )(variables, PHOTOGRAPH)
-    layers = {
-        k: v["__call__"][0] for k, v in seen["intermediates"].items() if k != "__call__"
-    }
     params = variables["params"]
-    hidden = np.array(layers["hidden2"])
+    hidden = np.array(seen["intermediates"]["hidden2"]["__call__"][0])
     leaked = np.where(hidden > 0, hidden, 0.1 * hidden)
     by_hand = leaked @ params["proposals"]["kernel"][0, 0] + params["proposals"]["bias"]
     np.testing.assert_allclose(outputs, by_hand, rtol=1e-4, atol=1e-5)
     assert (hidden < 0).any() and (np.array(outputs) < 0).any()
+
+
+def test_two_levels_are_summed_on_the_finer_grid():
+    model = small(levels=2)
+    outputs, shapes = shapes_of(model)
+    assert outputs.shape == (1, 64 // 4, 96 // 4, 69)
+    variables = random_variables.like(shapes)
+    run = jax.jit(
+        lambda v, x: model.apply(v, x, train=False, capture_intermediates=True)
+    )
+    hidden = run(variables, PHOTOGRAPH)[1]["intermediates"]["hidden1"]["__call__"][0]
+    params = variables["params"]
+    trunk = {name: parts["trunk"] for name, parts in variables.items()}
+    fine, coarse = model.trunk.apply(trunk, PHOTOGRAPH, train=False, method="stages")
+    lifted = coarse @ params["up1"]["kernel"][0, 0] + params["up1"]["bias"]
+    summed = fine + lifted.repeat(2, axis=1).repeat(2, axis=2)
+    by_hand = jax.lax.conv_general_dilated(
+        summed,
+        params["hidden1"]["kernel"],
+        (1, 1),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    np.testing.assert_allclose(
+        hidden, by_hand + params["hidden1"]["bias"], rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("levels", [0, 3])
+def test_levels_that_the_trunk_lacks_are_refused(levels):
+    with pytest.raises(ValueError, match=f"levels={levels} of a trunk of 2 stages"):
+        shapes_of(small(levels=levels))
 
 
 def test_bfloat16_is_the_trunks_field():
