@@ -10,6 +10,7 @@ from jaxpose.metrics import coco as coco_metrics
 from jaxpose.models import pyramid, resnet
 from jaxpose.objectives import associative, grouping
 from jaxpose.skeletons import Skeleton
+from jaxpose.weights import run
 from tests import crowded
 
 
@@ -60,6 +61,7 @@ def get_config() -> ConfigDict:
             decoder=spec(grouping.Grouping, people=5, threshold=0.0),
         ),
         optimizer=spec(optimizers.adamw, learning_rate=1e-3, weight_decay=0.0),
+        pretrained=spec(run.Run, workdir=""),
     )
     config.evals = {
         "whole": spec(
