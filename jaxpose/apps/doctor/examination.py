@@ -7,6 +7,7 @@ import argparse
 import functools
 import os
 import pathlib
+import platform
 from collections.abc import Callable, Iterable
 
 from jaxpose.apps.doctor import backend, data_sets, disks, gpus, machine, software
@@ -116,6 +117,13 @@ def _software_and_devices() -> list[tuple[str, str, Probe]]:
         ),
         ("devices", "cpu", machine.cpu),
         ("devices", "cpu", lambda: backend.cpu_devices(started(), machine.cores())),
+        (
+            "devices",
+            "cpu",
+            lambda: backend.large_pages(
+                started(), environment, platform.libc_ver(), machine.large_pages()
+            ),
+        ),
         ("devices", "variables", lambda: backend.variables(environment)),
         ("memory", "gpu", lambda: gpus.memory(nvidia())),
     ]

@@ -99,6 +99,11 @@ def cpu() -> list[Finding]:
     return [fact, Finding(topic="devices", name="cpu", text=text, remedy=remedy)]
 
 
+def large_pages() -> str:
+    """Who gets pages of 2 MB, in the kernel's words; empty where there are none."""
+    return _read(pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled"))
+
+
 def _groups(controller: str) -> Iterator[pathlib.Path]:
     """Folders of the control groups around this process, from inside out."""
     for line in _read(pathlib.Path("/proc/self/cgroup")).splitlines():

@@ -115,3 +115,29 @@ def test_cpu_devices_follow_the_cores(devices, cores, remedy):
     found = backend.cpu_devices(started(devices=devices), cores)
     assert len(found) == (remedy is not None)
     assert all(one.remedy.startswith(remedy) and not one.broken for one in found)
+
+
+GLIBC = ("glibc", "2.36")
+ASKED = "always [madvise] never"
+
+
+@pytest.mark.parametrize(
+    "devices, environment, libc, pages, advised",
+    [
+        ([CPU], {}, GLIBC, ASKED, True),
+        ([CPU] * 2, {"GLIBC_TUNABLES": "glibc.malloc.check=3"}, GLIBC, ASKED, True),
+        ([CPU], {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}, GLIBC, ASKED, False),
+        ([CPU], {}, ("glibc", "2.31"), ASKED, False),
+        ([CPU], {}, ("", ""), ASKED, False),
+        ([CPU], {}, GLIBC, "[always] madvise never", False),
+        ([CPU], {}, GLIBC, "", False),
+        ([GPU, CPU], {}, GLIBC, ASKED, False),
+        ([], {}, GLIBC, ASKED, False),
+    ],
+)
+def test_large_pages_are_advised_where_they_can_be_had(
+    devices, environment, libc, pages, advised
+):
+    found = backend.large_pages(started(devices=devices), environment, libc, pages)
+    assert len(found) == advised
+    assert all("GLIBC_TUNABLES=glibc.malloc.hugetlb=1 " in one.remedy for one in found)
