@@ -35,6 +35,7 @@ FREE_IN_EVALUATION = (
     "batch_size",
     "augment",
     "data",
+    "learner.objective.decoder",
     "learner.optimizer",
     "learner.discriminator_optimizer",
     "learner.pretrained",

@@ -61,6 +61,15 @@ def test_evaluation_may_use_another_batch_but_no_other_network(tmp_path):
         workdir.check(tmp_path, other, free=free)
 
 
+def test_evaluation_may_read_outputs_in_another_way(tmp_path):
+    first(tmp_path)
+    other = experiment()
+    other.learner.objective.decoder = ConfigDict({"threshold": 0.3})
+    workdir.check(tmp_path, other, free=workdir.FREE_IN_EVALUATION)
+    with pytest.raises(ValueError, match="learner.objective.decoder"):
+        workdir.check(tmp_path, other, free=workdir.FREE)
+
+
 def test_another_config_is_refused_with_the_differences(tmp_path):
     first(tmp_path)
     before = (tmp_path / "config.json").read_text()
