@@ -65,7 +65,7 @@ def get_config() -> ConfigDict:
         )
 
     config.data = pictures("train", 8)
-    # Few passes over pictures that are all different need little more.
+    # Twelve passes over pictures that are all different need little more.
     config.augment = spec(
         augment.Augment, skeleton=COCO, flip=0.5, scale=0.1, rotation=10.0
     )

@@ -52,6 +52,7 @@ def test_two_processes_begin_with_a_run_as_one_does(tmp_path):
     begun = "--config.learner.pretrained.workdir=first"
     run(tmp_path, "--workdir", str(one), begun, config=CONFIG)
     run_pair(tmp_path, two, begun)
+    # As above: rounding, amplified over 6 steps.
     np.testing.assert_allclose(losses(two), losses(one), rtol=1e-3)
     # It goes on from there: a fresh start is far behind.
     assert losses(one)[0] < 0.95 * losses(first)[0]

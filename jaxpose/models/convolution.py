@@ -11,7 +11,7 @@ torch_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
-# So few inputs leave the products of a window short: images, mostly.
+# Channels up to which blocks are faster: the three of an image, and one to spare.
 _FEW = 4
 _DTYPES = ("bfloat16", "float16", "float32", "float64")
 
@@ -90,14 +90,16 @@ class Conv(nn.Module):
 
 def blockwise(
     x: Float[Array, "b _ _ i"], kernel: Float[Array, "k k i o"], stride: int
-) -> Float[Array, "b h w o"]:
+) -> Float[Array, "b g v o"]:
     """A strided convolution, half a window padded, as one of stride 1 over blocks.
 
-    Blocks of `stride` cells a side become the channels of one cell, so that the sums of
-    images with three channels are long enough to be fast: 3 times on CPU.
+    Blocks of `stride` cells a side become the channels of one cell, and sums over three
+    channels become long enough to be fast: the 7 x 7 one of a ResNet 3 times on CPU.
+    The stride divides both sides of the image.
     """
     size, pad = len(kernel), len(kernel) // 2
-    # Blocks that a window reaches to before the one it begins an output for, and in all.
+    # A window spans `blocks` blocks, of which `before` lie ahead of its output's own; at
+    # both ends the kernel has zeros, up to whole blocks.
     before = -(-pad // stride)
     lead = stride * before - pad
     blocks = -(-(lead + size) // stride)

@@ -15,15 +15,16 @@ _SLOPE = 0.1
 class Proposal(nn.Module):
     """Images, RGB in 0..1, to what each cell proposes, as objectives.proposals reads it.
 
-    A cell has the size of the trunk's stride, halved for each level beyond the first. Outputs are linear: 6 channels for each
-    part, then a window of channels for each limb, a limb next to another.
+    A cell has the size of the trunk's stride, halved for each level beyond the first.
+    Outputs are linear: 6 channels for each part, then a window of channels for each
+    limb, a limb next to another.
 
     Attributes:
         num_parts: kinds of parts, the person among them.
         num_limbs: kinds of limbs.
         trunk: image to the features of its stages.
-        levels: of the last stages as many are summed, on the grid of the finest of them:
-            a cell then knows what lies far around it. 1 is the paper's.
+        levels: how many of the last stages are summed, on the grid of the finest of
+            them, so that a small cell knows what lies far around it. 1 is the paper's.
         window: (height, width) of cells, both odd, in which limbs end.
         features: channels of the hidden layers.
     """

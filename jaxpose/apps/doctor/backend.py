@@ -19,7 +19,6 @@ from jaxpose.apps.doctor.finding import INSTALL, Finding, size
 
 _device = functools.partial(Finding, topic="devices")
 
-_LARGE_PAGES = "glibc.malloc.hugetlb=1"
 _SECONDS = 120  # A device that another program holds may never answer.
 _OTHERWISE = "end other programs that use the device; pip install -U jax jaxlib"
 # The last line of a traceback whose exception came without a word.
@@ -193,9 +192,10 @@ def large_pages(
     name, version = libc
     # glibc asks for them since 2.35; under `always` they come unasked, under `never` not.
     able = name == "glibc" and [int(n) for n in version.split(".")[:2]] >= [2, 35]
-    asked = "glibc.malloc.hugetlb" in environment.get("GLIBC_TUNABLES", "")
-    if not able or asked or "[madvise]" not in pages:
+    now = environment.get("GLIBC_TUNABLES", "")
+    if not able or "glibc.malloc.hugetlb" in now or "[madvise]" not in pages:
         return []
     text = "memory comes in pages of 4 KB; training on CPUs is faster with large ones"
-    remedy = f"GLIBC_TUNABLES={_LARGE_PAGES} python main.py ..."
+    tunables = ":".join(filter(None, [now, "glibc.malloc.hugetlb=1"]))
+    remedy = f"GLIBC_TUNABLES={tunables} python main.py ..."
     return [_device(name="cpu", text=text, remedy=remedy)]

@@ -122,22 +122,29 @@ ASKED = "always [madvise] never"
 
 
 @pytest.mark.parametrize(
-    "devices, environment, libc, pages, advised",
+    "devices, environment, libc, pages, tunables",
     [
-        ([CPU], {}, GLIBC, ASKED, True),
-        ([CPU] * 2, {"GLIBC_TUNABLES": "glibc.malloc.check=3"}, GLIBC, ASKED, True),
-        ([CPU], {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}, GLIBC, ASKED, False),
-        ([CPU], {}, ("glibc", "2.31"), ASKED, False),
-        ([CPU], {}, ("", ""), ASKED, False),
-        ([CPU], {}, GLIBC, "[always] madvise never", False),
-        ([CPU], {}, GLIBC, "", False),
-        ([GPU, CPU], {}, GLIBC, ASKED, False),
-        ([], {}, GLIBC, ASKED, False),
+        ([CPU], {}, GLIBC, ASKED, "glibc.malloc.hugetlb=1"),
+        (
+            [CPU] * 2,
+            {"GLIBC_TUNABLES": "a=3"},
+            GLIBC,
+            ASKED,
+            "a=3:glibc.malloc.hugetlb=1",
+        ),
+        ([CPU], {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}, GLIBC, ASKED, None),
+        ([CPU], {}, ("glibc", "2.31"), ASKED, None),
+        ([CPU], {}, ("", ""), ASKED, None),
+        ([CPU], {}, GLIBC, "[always] madvise never", None),
+        ([CPU], {}, GLIBC, "", None),
+        ([GPU, CPU], {}, GLIBC, ASKED, None),
+        ([], {}, GLIBC, ASKED, None),
     ],
 )
 def test_large_pages_are_advised_where_they_can_be_had(
-    devices, environment, libc, pages, advised
+    devices, environment, libc, pages, tunables
 ):
     found = backend.large_pages(started(devices=devices), environment, libc, pages)
-    assert len(found) == advised
-    assert all("GLIBC_TUNABLES=glibc.malloc.hugetlb=1 " in one.remedy for one in found)
+    assert len(found) == (tunables is not None)
+    remedy = f"GLIBC_TUNABLES={tunables} python main.py ..."
+    assert all(one.remedy == remedy and not one.broken for one in found)
