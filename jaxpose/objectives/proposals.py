@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +38,7 @@ class Targets:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Proposals:
-    """Squared errors of parts' responses, IoUs and boxes, and of limbs.
+    """Errors of parts' responses, IoUs and boxes, and of limbs, squared as in the paper.
 
     Outputs are "b i j c", as `proposal_maps` tells. A cell has room for one part of each
     type: of several people's it holds the one with the largest head, who is nearest to
@@ -56,6 +57,8 @@ class Proposals:
         response: factor of the loss of responses; 1 where a part is, 0 elsewhere.
         iou: the same of predicted IoUs.
         position: the same of places within cells.
+        position_error: of a coordinate, in cells. With `absolute` ones, hidden keypoints
+            that nobody can place do not outweigh those that are in sight.
         extent: the same of widths and heights, as roots of shares of `size`.
         limb: the same of limbs.
         origin: x and y of the pixel where the first cell begins: -0.5 is the edge of the
@@ -82,6 +85,7 @@ class Proposals:
     response: float = 0.25
     iou: float = 1.0
     position: float = 5.0
+    position_error: Literal["squared", "absolute"] = "squared"
     extent: float = 5.0
     limb: float = 0.5
     origin: float = -0.5
@@ -99,6 +103,10 @@ class Proposals:
         for name in ("response", "iou", "position", "extent", "limb"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or positive")
+        if self.position_error not in _ERRORS:
+            raise ValueError(
+                f"position_error={self.position_error!r} is not one of {tuple(_ERRORS)}"
+            )
         count = len(self.parts.skeleton.keypoints)
         if any(not 0 <= i < count for i in self.head_keypoints):
             raise ValueError(
@@ -147,7 +155,7 @@ class Proposals:
     def loss(
         self, outputs: Float[Array, "b i j c"], targets: Targets
     ) -> tuple[Float[Array, ""], Metrics]:
-        """Sums of the squared errors, times their factors, over examples.
+        """Sums of the errors, times their factors, over examples.
 
         The IoU that is asked for is that of the proposed box with the true one, and the
         box does not learn from it. Logged are the five with their factors, as in the
@@ -165,10 +173,11 @@ class Proposals:
         place = (targets.box[..., :2] - self.origin) / self.stride
         place -= proposal_maps.corners(there.shape[1:3])
         root = jnp.sqrt(targets.box[..., 2:] / jnp.array(self.size[::-1]))
+        distance = _ERRORS[self.position_error]
         errors = {
             "response": _squared(of_parts[..., 0] - there, targets.seen),
             "iou": _squared(of_parts[..., 1] - self._overlap(of_parts, targets), there),
-            "position": _squared(of_parts[..., 2:4] - place, there[..., None]),
+            "position": distance(of_parts[..., 2:4] - place, there[..., None]),
             "extent": _squared(of_parts[..., 4:] - root, there[..., None]),
             "limb": _squared(limbs - targets.limbs, targets.limbs_seen),
         }
@@ -270,3 +279,10 @@ class Proposals:
 def _squared(error: Float[Array, "*n"], asked: Bool[Array, "*n"]) -> Float[Array, ""]:
     # Left out before it is squared, so that not even infinite outputs reach the gradient.
     return jnp.square(jnp.where(asked, error, 0)).sum()
+
+
+def _absolute(error: Float[Array, "*n"], asked: Bool[Array, "*n"]) -> Float[Array, ""]:
+    return jnp.abs(jnp.where(asked, error, 0)).sum()
+
+
+_ERRORS = {"squared": _squared, "absolute": _absolute}

@@ -24,9 +24,10 @@ def case():
 
 def test_ideal_outputs_lose_nothing(case):
     targets, ideal, _ = case
-    (loss, log), _ = LOSS(ideal, targets)
+    (loss, log), gradient = LOSS(ideal, targets)
     assert set(log) == {"loss", *PARTS}
     np.testing.assert_allclose(loss, 0, atol=1e-6)
+    np.testing.assert_allclose(gradient, 0, atol=1e-3)
 
 
 def test_responses_are_shown_by_keypoint(case):
@@ -44,10 +45,12 @@ def test_responses_are_shown_by_keypoint(case):
     assert true.any()
 
 
-def test_every_output_costs_as_a_loop_says(case):
+@pytest.mark.parametrize(("position_error", "power"), [("squared", 2), ("absolute", 1)])
+def test_every_output_costs_as_a_loop_says(case, position_error, power):
     """Factors, sums over everything, and the mean over examples."""
     targets, ideal, noise = case
-    (loss, log), _ = LOSS(ideal + noise, targets)
+    objective = proposing.objective_of(position_error=position_error)
+    loss, log = jax.jit(objective.loss)(ideal + noise, targets)
     t = jax.tree.map(np.array, targets)
     values = np.array(ideal + noise, np.float64)
     total = dict.fromkeys(PARTS, 0.0)
@@ -60,7 +63,8 @@ def test_every_output_costs_as_a_loop_says(case):
         tx, ty, tw, th = t.box[n, i, j, k].astype(float)
         true = slow_overlap((x, y, 40 * w**2, 32 * h**2), (tx, ty, tw, th))
         total["iou"] += (iou - true) ** 2
-        total["position"] += ((x - tx) / 8) ** 2 + ((y - ty) / 8) ** 2
+        apart = abs(x - tx) / 8, abs(y - ty) / 8
+        total["position"] += apart[0] ** power + apart[1] ** power
         total["extent"] += (w - (tw / 40) ** 0.5) ** 2 + (h - (th / 32) ** 0.5) ** 2
     limbs = values[..., 24:].reshape(t.limbs.shape)
     total["limb"] = (t.limbs_seen * (limbs - t.limbs) ** 2).sum()
@@ -91,7 +95,13 @@ def test_boxes_do_not_learn_from_their_overlap(case):
     np.testing.assert_array_equal(gradient[..., 24:], 0)
 
 
-def test_nothing_reaches_the_gradient_from_where_nothing_is_asked(case):
+# Rounding is not squared away from absolute errors.
+@pytest.mark.parametrize(
+    ("position_error", "atol"), [("squared", 1e-6), ("absolute", 1e-4)]
+)
+def test_nothing_reaches_the_gradient_from_where_nothing_is_asked(
+    case, position_error, atol
+):
     targets, ideal, _ = case
     b, i, j, k = targets.there.shape
     asked = np.repeat(np.array(targets.there)[..., None], 6, axis=-1)
@@ -104,9 +114,12 @@ def test_nothing_reaches_the_gradient_from_where_nothing_is_asked(case):
         axis=-1,
     )
     outputs = jnp.where(asked, ideal, jnp.inf)
-    (loss, _), gradient = LOSS(outputs, targets)
-    np.testing.assert_allclose(loss, 0, atol=1e-6)
-    np.testing.assert_allclose(gradient, 0, atol=1e-3)
+    objective = proposing.objective_of(position_error=position_error)
+    loss, gradient = jax.value_and_grad(lambda x: objective.loss(x, targets)[0])(
+        outputs
+    )
+    np.testing.assert_allclose(loss, 0, atol=atol)
+    np.testing.assert_array_equal(np.array(gradient)[~asked], 0)
     assert not asked.all()
 
 

@@ -269,6 +269,7 @@ def test_examples_do_not_mix():
         ({"window": (-1, 5)}, "has no middle"),
         ({"response": -1.0}, "response=-1.0 must be 0 or positive"),
         ({"limb": np.nan}, "limb=nan must be 0 or positive"),
+        ({"position_error": "huber"}, "position_error='huber' is not one of"),
         ({"extent": np.inf}, "extent=inf must be 0 or positive"),
         ({"head_keypoints": (0, 3)}, r"\(0, 3\) must be two of the 3 of trio"),
     ],
