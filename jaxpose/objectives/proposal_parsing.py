@@ -19,6 +19,7 @@ MATCHINGS = {
 }
 SCORES = ("ded", "sed")
 CONFIDENCES = ("response", "response x iou")
+KEYPOINT_SCORES = ("confidence", "confidence x person")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,8 @@ class Parsing:
             root, 0 without one: limbs are matched outward, and a connection is as sure
             as the whole chain to its person.
         matching: the highest score first, or the highest total.
+        keypoint_score: of what is found: its confidence, as in the original, or that
+            times the score of its person, for metrics that rank keypoints.
         regressed_stride: pixels of a cell; affinities are read at the cell in which a
             proposal's regressed centre / stride lies, as in the original, which loses
             limbs where that is another cell. 0 reads them at the proposal's own cell.
@@ -68,6 +71,7 @@ class Parsing:
     confidence: Literal["response", "response x iou"] = "response"
     score: Literal["ded", "sed"] = "ded"
     matching: Literal["greedy", "optimal"] = "greedy"
+    keypoint_score: Literal["confidence", "confidence x person"] = "confidence"
     regressed_stride: int = 0
     drop_low_iou: bool = False
     roots_at_first_limb: bool = False
@@ -93,6 +97,7 @@ class Parsing:
             ("confidence", CONFIDENCES),
             ("score", SCORES),
             ("matching", tuple(MATCHINGS)),
+            ("keypoint_score", KEYPOINT_SCORES),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(
@@ -100,7 +105,7 @@ class Parsing:
                 )
 
     def __call__(self, maps: ProposalMaps) -> Poses:
-        """Centres of parts, their confidences, and those of people; the surest root first.
+        """Centres of parts, their scores, and those of people; the surest root first.
 
         Keypoints are those of the data's skeleton, in pixels of the canvas. One that is
         no part by itself, such as MPII's pelvis, is nan and has the score 0, and so has
@@ -233,9 +238,12 @@ class Parsing:
         points = jnp.take_along_axis(center, member[None], axis=2)
         part = jnp.array(self.parts.part_of)
         known = (part >= 0) & there[part].T
-        somebody = known.any(axis=-1)
+        person = scores.mean(axis=-1)
+        of_keypoint = scores[:, part]
+        if self.keypoint_score == "confidence x person":
+            of_keypoint *= person[:, None]
         return Poses(
             keypoints=jnp.where(known, points[:, part].mT, jnp.nan).transpose(1, 2, 0),
-            scores=jnp.where(known, scores[:, part], 0),
-            person_scores=jnp.where(somebody, scores.mean(axis=-1), 0),
+            scores=jnp.where(known, of_keypoint, 0),
+            person_scores=jnp.where(known.any(axis=-1), person, 0),
         )

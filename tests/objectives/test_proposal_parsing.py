@@ -97,6 +97,19 @@ def test_two_hundred_crowds(fields):
     assert total > 1000
 
 
+def test_keypoints_of_surer_people_may_rank_first():
+    maps = crowds(20)
+    found, ranked = (
+        jax.jit(proposal_parsing.Parsing(keypoint_score=score))(maps)
+        for score in ("confidence", "confidence x person")
+    )
+    np.testing.assert_array_equal(ranked.keypoints, found.keypoints)
+    np.testing.assert_array_equal(ranked.person_scores, found.person_scores)
+    expected = np.array(found.scores) * np.array(found.person_scores)[..., None]
+    np.testing.assert_allclose(ranked.scores, expected, rtol=1e-6)
+    assert (expected > 0).any()
+
+
 def test_the_optimum_is_as_good_as_scipys():
     """And better than the greedy matching, if both are of the same limbs."""
     maps = crowds(50)
@@ -200,6 +213,7 @@ def test_fields_are_checked():
         ({"score": "def"}, r"score='def' is not one of \('ded', 'sed'\)"),
         ({"matching": "best"}, "matching='best'"),
         ({"confidence": "iou"}, "confidence='iou'"),
+        ({"keypoint_score": "person"}, "keypoint_score='person'"),
     ):
         with pytest.raises(ValueError, match=message):
             proposal_parsing.Parsing(**fields)
