@@ -47,8 +47,9 @@ class Parsing:
             root, 0 without one: limbs are matched outward, and a connection is as sure
             as the whole chain to its person.
         matching: the highest score first, or the highest total.
-        keypoint_score: of what is found: its confidence, as in the original, or that
-            times the score of its person, for metrics that rank keypoints.
+        keypoint_score: of a found keypoint: the confidence of its part, as in the
+            original, or that times the score of its person, for metrics that rank
+            keypoints, such as `multiperson.MeanAP`.
         regressed_stride: pixels of a cell; affinities are read at the cell in which a
             proposal's regressed centre / stride lies, as in the original, which loses
             limbs where that is another cell. 0 reads them at the proposal's own cell.

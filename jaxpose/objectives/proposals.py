@@ -38,7 +38,7 @@ class Targets:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Proposals:
-    """Errors of parts' responses, IoUs and boxes, and of limbs, squared as in the paper.
+    """Squared errors of parts' responses, IoUs and boxes, and of limbs.
 
     Outputs are "b i j c", as `proposal_maps` tells. A cell has room for one part of each
     type: of several people's it holds the one with the largest head, who is nearest to
@@ -57,10 +57,10 @@ class Proposals:
         response: factor of the loss of responses; 1 where a part is, 0 elsewhere.
         iou: the same of predicted IoUs.
         position: the same of places within cells.
-        position_error: of a coordinate, in cells. With `absolute` ones, hidden keypoints
-            that nobody can place do not outweigh those that are in sight.
         extent: the same of widths and heights, as roots of shares of `size`.
         limb: the same of limbs.
+        position_error: of places, in cells: `squared` as in the paper, or `absolute`, by
+            which hidden keypoints, that nobody can place, outweigh those in sight less.
         origin: x and y of the pixel where the first cell begins: -0.5 is the edge of the
             canvas. The original has 0, half a pixel off.
         head_keypoints: measure heads between these two keypoints, labeled or not, as the
@@ -85,9 +85,9 @@ class Proposals:
     response: float = 0.25
     iou: float = 1.0
     position: float = 5.0
-    position_error: Literal["squared", "absolute"] = "squared"
     extent: float = 5.0
     limb: float = 0.5
+    position_error: Literal["squared", "absolute"] = "squared"
     origin: float = -0.5
     head_keypoints: tuple[int, int] | tuple[()] = ()
     one_end_labeled: bool = False
@@ -173,11 +173,11 @@ class Proposals:
         place = (targets.box[..., :2] - self.origin) / self.stride
         place -= proposal_maps.corners(there.shape[1:3])
         root = jnp.sqrt(targets.box[..., 2:] / jnp.array(self.size[::-1]))
-        distance = _ERRORS[self.position_error]
+        position_error = _ERRORS[self.position_error]
         errors = {
             "response": _squared(of_parts[..., 0] - there, targets.seen),
             "iou": _squared(of_parts[..., 1] - self._overlap(of_parts, targets), there),
-            "position": distance(of_parts[..., 2:4] - place, there[..., None]),
+            "position": position_error(of_parts[..., 2:4] - place, there[..., None]),
             "extent": _squared(of_parts[..., 4:] - root, there[..., None]),
             "limb": _squared(limbs - targets.limbs, targets.limbs_seen),
         }
@@ -276,8 +276,8 @@ class Proposals:
             )
 
 
+# Left out before anything is made of it: not even infinite outputs reach the gradient.
 def _squared(error: Float[Array, "*n"], asked: Bool[Array, "*n"]) -> Float[Array, ""]:
-    # Left out before it is squared, so that not even infinite outputs reach the gradient.
     return jnp.square(jnp.where(asked, error, 0)).sum()
 
 

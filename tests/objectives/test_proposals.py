@@ -95,6 +95,19 @@ def test_boxes_do_not_learn_from_their_overlap(case):
     np.testing.assert_array_equal(gradient[..., 24:], 0)
 
 
+def test_absolute_errors_pull_alike_at_every_distance(case):
+    targets, ideal, noise = case
+    rest = dict.fromkeys(("response", "iou", "extent", "limb"), 0.0)
+    objective = proposing.objective_of(position_error="absolute", position=3.0, **rest)
+    gradient = jax.grad(lambda x: objective.loss(x, targets)[0])(ideal + noise)
+    of_parts = (*targets.there.shape, 6)
+    pull = np.array(gradient[..., :24]).reshape(of_parts)[..., 2:4]
+    side = np.sign(np.array(noise[..., :24]).reshape(of_parts)[..., 2:4])
+    # The mean over five examples.
+    expected = side * 3.0 / 5 * np.array(targets.there)[..., None]
+    np.testing.assert_allclose(pull, expected, rtol=1e-6)
+
+
 # Rounding is not squared away from absolute errors.
 @pytest.mark.parametrize(
     ("position_error", "atol"), [("squared", 1e-6), ("absolute", 1e-4)]
@@ -119,7 +132,11 @@ def test_nothing_reaches_the_gradient_from_where_nothing_is_asked(
         outputs
     )
     np.testing.assert_allclose(loss, 0, atol=atol)
-    np.testing.assert_array_equal(np.array(gradient)[~asked], 0)
+    gradient = np.array(gradient)
+    np.testing.assert_array_equal(gradient[~asked], 0)
+    if position_error == "squared":
+        np.testing.assert_allclose(gradient, 0, atol=1e-3)
+    assert np.isfinite(gradient).all()
     assert not asked.all()
 
 
