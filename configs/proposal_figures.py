@@ -1,23 +1,26 @@
 """Pose proposal networks on drawn people, that two CPU cores can train without a download.
 
-    XLA_FLAGS=--xla_force_host_platform_device_count=2 \\
-        python main.py --config configs/proposal_figures.py \\
-        --config.learner.pretrained.workdir=runs/proposal_figures_192
-
 The pictures and batches of `associative_figures`. A grid of 14 x 14 cells of 16 pixels, by
-the last two stages of a small ResNet. Heads are measured by their boxes. It begins with a
-network that learned on smaller canvases, which began with the trunk of
-`associative_figures` (without any `workdir` all begins fresh):
+the last two stages of a small ResNet. Heads are measured by their boxes. First at 192 px,
+from the trunk of `associative_figures`, on two devices
+(XLA_FLAGS=--xla_force_host_platform_device_count=2):
 
     python main.py --config configs/proposal_figures.py --config.data.size="(192,192)" \\
-        --config.num_steps=18_000 --config.learner.optimizer.learning_rate.peak=2e-3 \\
+        --config.num_steps=18_000 --config.eval_every=3000 \\
+        --config.learner.optimizer.learning_rate.peak=2e-3 \\
         --config.learner.objective.position=5.0 \\
         --config.learner.objective.position_error=squared \\
         --config.learner.pretrained.workdir=runs/associative_figures \\
         --config.learner.pretrained.layers="('trunk/',)" --workdir runs/proposal_figures_192
 
-mAP 49.6 on the 500 test pictures after two hours of that and an hour and a half of this,
-on two cores that small tests shared in part.
+Then from that network on:
+
+    python main.py --config configs/proposal_figures.py \\
+        --config.learner.pretrained.workdir=runs/proposal_figures_192
+
+mAP 49.6 on the 500 test pictures after two hours of the first and an hour and a half of the
+second, on two cores that small tests shared in part, with the large pages that `doctor`
+advises. Without any `workdir` all begins fresh, which was not measured.
 """
 
 import itertools
