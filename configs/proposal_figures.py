@@ -1,9 +1,9 @@
 """Pose proposal networks on drawn people, that two CPU cores can train without a download.
 
 The pictures and batches of `associative_figures`. A grid of 14 x 14 cells of 16 pixels, by
-the last two stages of a small ResNet. Heads are measured by their boxes. First at 192 px,
-from the trunk of `associative_figures`, on two devices
-(XLA_FLAGS=--xla_force_host_platform_device_count=2):
+the last two stages of a small ResNet. Heads are measured by their boxes. Three rounds, each
+on two devices (XLA_FLAGS=--xla_force_host_platform_device_count=2). First at 192 px, by
+squared errors, from the trunk of `associative_figures`:
 
     python main.py --config configs/proposal_figures.py --config.data.size="(192,192)" \\
         --config.num_steps=18_000 --config.eval_every=3000 \\
@@ -109,8 +109,8 @@ def get_config() -> ConfigDict:
             parts=proposal_parts.COCO,
             stride=16,
             decoder=parsing,
-            # Squared, hidden keypoints would outweigh those in sight. The factor makes the
-            # gradient about what 5 made it, at the errors that squared ones left.
+            # Squared, hidden keypoints would outweigh those in sight. Twice the sign of an
+            # error pulls as 5 times its square does at a fifth of a cell.
             position_error="absolute",
             position=2.0,
         )

@@ -43,7 +43,7 @@ class Batch:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Poses:
-    """Predicted people: keypoints (x, y) in pixels, with confidences.
+    """Predicted people: keypoints (x, y) in pixels, and their scores.
 
     On the device in pixels of the network's input, as numpy arrays in source pixels
     once the poses of a whole split are gathered. A keypoint without a place is nan, and
