@@ -122,10 +122,9 @@ class Parsing:
                 f"maps of {parts} parts and {limbs} limbs, but {self.parts.name} has "
                 f"{expected}; give the parts that the network was trained for"
             )
-        return jax.vmap(self._parse)(maps)
+        return self._parse(maps)
 
     def _parse(self, maps: ProposalMaps) -> Poses:
-        """One image; the maps are without their axis b."""
         confidence = maps.response
         if self.confidence == "response x iou":
             confidence = confidence * maps.iou
@@ -133,19 +132,21 @@ class Parsing:
         proposed = confidence >= self.threshold
         if self.drop_low_iou:
             proposed &= maps.iou != 0
-        k = confidence.shape[-1]
-        by_part = jnp.where(proposed, confidence, -jnp.inf).reshape(-1, k).T
-        box = maps.box.reshape(-1, k, 4).transpose(2, 1, 0)
+        b, *_, k = confidence.shape
+        by_part = jnp.where(proposed, confidence, -jnp.inf).reshape(b, -1, k).mT
+        box = jnp.transpose(maps.box.reshape(b, -1, k, 4), (3, 0, 2, 1))
         chosen = proposal_matching.suppress(
             by_part, box, count=self.people, overlap=self.overlap
         )
         if self.drop_low_iou:
-            iou = jnp.take_along_axis(maps.iou.reshape(-1, k).T, chosen.cell, axis=1)
+            iou = jnp.take_along_axis(
+                maps.iou.reshape(b, -1, k).mT, chosen.cell, axis=2
+            )
             chosen = chosen._replace(there=chosen.there & (iou > 0))
-        center = jnp.take_along_axis(box[:2], chosen.cell[None], axis=2)
-        affinity = self._affinity(maps.limbs, chosen, center)
-        member = self._members(*self._connected(chosen, affinity))
-        return self._poses(chosen, center, member)
+        center = jnp.take_along_axis(box[:2], chosen.cell[None], axis=3)
+        affinity = jax.vmap(self._affinity, (0, 0, 1))(maps.limbs, chosen, center)
+        member = jax.vmap(self._members)(*self._connected(chosen, affinity))
+        return jax.vmap(self._poses, (0, 1, 0))(chosen, center, member)
 
     def _affinity(
         self,
@@ -153,24 +154,25 @@ class Parsing:
         chosen: Chosen,
         center: Float[Array, "2 k n"],
     ) -> Float[Array, "l n n"]:
-        """Of each limb, between ends and starts; 0 where they cannot be joined."""
+        """One image. Of each limb, between starts and ends; 0 for what cannot be joined."""
         height, width, *window, _ = limbs.shape
-        cell = jnp.stack([chosen.cell // width, chosen.cell % width])
+        row, column = chosen.cell // width, chosen.cell % width
         if self.regressed_stride:
-            cell = jnp.floor(center[::-1] / self.regressed_stride).astype(int)
+            column, row = jnp.floor(center / self.regressed_stride).astype(int)
         starts, ends = self._ends()
-        grid = jnp.array([height, width]).reshape(2, 1, 1, 1)
-        sides = jnp.array(window).reshape(2, 1, 1, 1)
-        start = cell[:, starts, None, :]
-        offset = cell[:, ends, :, None] - start + sides // 2
-        inside = (offset >= 0) & (offset < sides) & (start >= 0) & (start < grid)
-        joined = inside.all(axis=0)
-        joined &= chosen.there[ends, :, None] & chosen.there[starts, None, :]
-        # Counted through all five axes: cheaper than a number for each.
-        place = (start[0] * width + start[1]) * window[0] + offset[0]
-        place = (place * window[1] + offset[1]) * len(starts)
-        place += jnp.arange(len(starts))[:, None, None]
-        found = limbs.reshape(-1)[jnp.where(joined, place, 0)]
+        on_grid = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        joined = (chosen.there & on_grid)[starts, :, None] & chosen.there[ends, None]
+        for at, sides in zip((row, column), window, strict=True):
+            offset = at[ends, None] - at[starts, :, None] + sides // 2
+            joined &= (offset >= 0) & (offset < sides)
+        # A cell has its window, and a limb its own place in that: a share of each end.
+        from_start = (window[0] // 2 - row) * window[1] + window[1] // 2 - column
+        from_start = from_start[starts] * len(starts) + jnp.arange(len(starts))[:, None]
+        from_end = (row * window[1] + column)[ends] * len(starts)
+        place = jnp.where(joined, from_start[..., None] + from_end[:, None], 0)
+        cell = jnp.where(on_grid, row * width + column, 0)[starts, :, None]
+        by_cell = limbs.reshape(height * width, -1)
+        found = by_cell.at[cell, place].get(mode="promise_in_bounds")
         return jnp.where(joined & (found > self.limb_threshold), found, 0)
 
     def _ends(self) -> tuple[Int[Array, "l"], Int[Array, "l"]]:
@@ -179,25 +181,25 @@ class Parsing:
         return starts, ends
 
     def _connected(
-        self, chosen: Chosen, affinity: Float[Array, "l n n"]
-    ) -> tuple[Int[Array, "l n"], Float[Array, "l n"]]:
+        self, chosen: Chosen, affinity: Float[Array, "b l n n"]
+    ) -> tuple[Int[Array, "b l n"], Float[Array, "b l n"]]:
         """Of each limb, and each proposal of its end, the start and the score; -1 and 0."""
         starts, ends = self._ends()
         match = MATCHINGS[self.matching]
         number = jnp.arange(self.people)
         strength = chosen.score
-        found = jnp.full((len(starts), self.people), -1)
-        scores = jnp.zeros_like(affinity[:, 0])
+        found = jnp.full(affinity.shape[:3], -1)
+        scores = jnp.zeros_like(affinity[:, :, 0])
         for group in self._rings() if self.score == "sed" else [[*range(len(starts))]]:
             limbs = jnp.array(group)
             first, last = starts[limbs], ends[limbs]
-            score = strength[last][:, :, None] * affinity[limbs]
-            score *= chosen.score[first][:, None, :]
+            score = strength[:, last, None] * affinity[:, limbs]
+            score *= chosen.score[:, first, :, None]
             start = match(score)
-            made = jnp.where(start[..., None] == number, score, 0)
-            found = found.at[limbs].set(start)
-            scores = scores.at[limbs].set(made.max(axis=2))
-            strength = strength.at[first].set(made.max(axis=1))
+            made = jnp.where(start[..., None, :] == number[:, None], score, 0)
+            found = found.at[:, limbs].set(start)
+            scores = scores.at[:, limbs].set(made.max(axis=2))
+            strength = strength.at[:, first].set(made.max(axis=3))
         return found, scores
 
     def _rings(self) -> list[list[int]]:

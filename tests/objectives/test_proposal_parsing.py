@@ -140,54 +140,63 @@ def test_matchings():
     """The highest first leaves 0.9 and nothing; together 0.8 and 0.7 are more."""
     score = jnp.array([[0.9, 0.8, 0], [0.7, 0, 0], [0, 0, 0]])
     ties = jnp.ones((3, 3)).at[1, 1].set(2.0)
-    both = jnp.stack([score, ties])
-    column = jax.jit(proposal_matching.greedy)(both)
-    np.testing.assert_array_equal(column, [[0, -1, -1], [0, 1, 2]])
-    column = jax.jit(proposal_matching.optimal)(both[:1])
-    np.testing.assert_array_equal(column, [[1, 0, -1]])
+    both = jnp.stack([score, ties])[None]
+    row = jax.jit(proposal_matching.greedy)(both)
+    np.testing.assert_array_equal(row, [[[0, -1, -1], [0, 1, 2]]])
+    row = jax.jit(proposal_matching.optimal)(both[:, :1])
+    np.testing.assert_array_equal(row, [[[1, 0, -1]]])
 
 
 def test_greedy_is_one_pair_after_another():
     """Scores of few values, so that there are ties; nan and less than 0 are no scores."""
     rng = np.random.default_rng(0)
-    score = rng.integers(-2, 6, (200, 7, 7)).astype(np.float32)
+    score = rng.integers(-2, 6, (2, 100, 7, 7)).astype(np.float32)
     score[score == 5] = np.inf
     score[rng.uniform(size=score.shape) < 0.1] = np.nan
-    column = np.asarray(proposal_matching.greedy(jnp.asarray(score)))
-    for mine, left in zip(column, score, strict=True):
-        left = np.where(left > 0, left, 0)
+    row = np.asarray(proposal_matching.greedy(jnp.asarray(score)))
+    for example, limb in np.ndindex(2, 100):
+        left = np.where(score[example, limb] > 0, score[example, limb], 0)
         expected = np.full(7, -1)
         while left.any():
-            row, best = np.unravel_index(left.argmax(), left.shape)
-            expected[row] = best
-            left[row], left[:, best] = 0, 0
-        np.testing.assert_array_equal(mine, expected)
+            best, column = np.unravel_index(left.argmax(), left.shape)
+            expected[column] = best
+            left[best], left[:, column] = 0, 0
+        np.testing.assert_array_equal(row[example, limb], expected)
 
 
 @pytest.mark.parametrize("count", [1, 3, 40])
 def test_suppression_is_one_after_another(count: int):
     """Of 36 proposals, many alike; only a few more than `count` are looked at at once."""
     rng = np.random.default_rng(1)
-    score = rng.integers(0, 12, (50, 36)).astype(np.float32)
+    score = rng.integers(0, 12, (5, 10, 36)).astype(np.float32)
     score[score < 2] = -np.inf
-    box = rng.uniform([0, 0, 1, 1], [9, 9, 4, 4], (50, 36, 4)).astype(np.float32)
+    box = rng.uniform([0, 0, 1, 1], [9, 9, 4, 4], (5, 10, 36, 4)).astype(np.float32)
     chosen = jax.jit(
         lambda *x: proposal_matching.suppress(*x, count=count, overlap=0.3)
-    )(score, box.transpose(2, 0, 1))
-    for part in range(50):
+    )(score, box.transpose(3, 0, 1, 2))
+    for part in np.ndindex(5, 10):
         expected: list[int] = []
         for cell in np.argsort(-score[part], kind="stable"):
             alike = proposal_maps.overlap(
-                jnp.asarray(box[part, cell])[:, None],
-                jnp.asarray(box[part, expected].T),
+                jnp.asarray(box[part][cell])[:, None],
+                jnp.asarray(box[part][expected].T),
             )
-            if score[part, cell] > 0 and not (alike >= 0.3).any():
+            if score[part][cell] > 0 and not (alike >= 0.3).any():
                 expected.append(int(cell))
         found = np.asarray(chosen.there[part])
         np.testing.assert_array_equal(chosen.cell[part][found], expected[:count])
         np.testing.assert_array_equal(
-            chosen.score[part], [*score[part, expected[:count]], *[0] * (~found).sum()]
+            chosen.score[part], [*score[part][expected[:count]], *[0] * (~found).sum()]
         )
+
+
+def test_every_other_of_a_long_chain_survives():
+    """More links than rounds that are made in any case."""
+    x = jnp.arange(12.0)
+    box = jnp.stack([x, 0 * x, 0 * x + 2, 0 * x + 1])[:, None, None]
+    chosen = proposal_matching.suppress(-x[None, None], box, count=9, overlap=0.3)
+    np.testing.assert_array_equal(chosen.cell[0, 0], [0, 2, 4, 6, 8, 10, 0, 0, 0])
+    np.testing.assert_array_equal(chosen.there[0, 0], [True] * 6 + [False] * 3)
 
 
 def test_plain_is_jit_is_one_by_one():
