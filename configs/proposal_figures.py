@@ -3,14 +3,14 @@
 The pictures and batches of `associative_figures`. A grid of 14 x 14 cells of 16 pixels, by
 the last two stages of a small ResNet. Heads are measured by their boxes. Three rounds, each
 on two devices (XLA_FLAGS=--xla_force_host_platform_device_count=2). First at 192 px, by
-squared errors, from the trunk of `associative_figures`:
+squared errors, from the trunk of the first round of `associative_figures`:
 
     python main.py --config configs/proposal_figures.py --config.data.size="(192,192)" \\
         --config.num_steps=18_000 --config.eval_every=3000 \\
         --config.learner.optimizer.learning_rate.peak=2e-3 \\
         --config.learner.objective.position=5.0 \\
         --config.learner.objective.position_error=squared \\
-        --config.learner.pretrained.workdir=runs/associative_figures \\
+        --config.learner.pretrained.workdir=runs/associative_figures_192 \\
         --config.learner.pretrained.layers="('trunk/',)" --workdir runs/proposal_figures_192
 
 Then from that network on:

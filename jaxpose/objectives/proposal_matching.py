@@ -9,9 +9,9 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from jaxpose.objectives import assignment, proposal_maps
 
-# Rounds of suppression that are made without asking whether they are needed, since one
-# costs little more than the question; mostly they are enough.
-_ROUNDS = 4
+# Rounds that are made without asking whether they are needed, since mostly they are: so
+# long as they are enough, no GPU waits for its host, and many people take no longer.
+_SUPPRESSING, _PAIRING = 4, 2
 # The row of each column so far, the scores left, and their maxima by row and by column.
 _Pairing = tuple[Array, Array, Array, Array]
 
@@ -118,7 +118,7 @@ def _survivors(
         return (state[0] != state[1]).any()
 
     state = there, there
-    for _ in range(_ROUNDS):
+    for _ in range(_SUPPRESSING):
         state = again(state)
     return jax.lax.while_loop(undecided, again, state)[0]
 
@@ -168,8 +168,10 @@ def greedy(score: Float[Array, "b l n n"]) -> Int[Array, "b l n"]:
 
     # A score that is not a number would never be used up.
     left = jnp.where(score > 0, score, 0)
-    fresh = jnp.full(score.shape[:3], -1), *highest(left)
-    return jax.lax.while_loop(lambda state: (state[2] > 0).any(), choose, fresh)[0]
+    state = jnp.full(score.shape[:3], -1), *highest(left)
+    for _ in range(_PAIRING):
+        state = choose(state)
+    return jax.lax.while_loop(lambda state: (state[2] > 0).any(), choose, state)[0]
 
 
 def optimal(score: Float[Array, "b l n n"]) -> Int[Array, "b l n"]:
