@@ -9,9 +9,9 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from jaxpose.objectives import assignment, proposal_maps
 
-# Rounds that are made without asking whether they are needed, since mostly they are: so
-# long as they are enough, no GPU waits for its host, and many people take no longer.
-_SUPPRESSING, _PAIRING = 4, 2
+# Rounds of `_survivors` and `greedy` that are made without asking whether they are needed.
+# So long as they are enough, many people take no more rounds than one person.
+_SURVIVAL_ROUNDS, _GREEDY_ROUNDS = 4, 2
 # The row of each column so far, the scores left, and their maxima by row and by column.
 _Pairing = tuple[Array, Array, Array, Array]
 
@@ -118,13 +118,13 @@ def _survivors(
         return (state[0] != state[1]).any()
 
     state = there, there
-    for _ in range(_SUPPRESSING):
+    for _ in range(_SURVIVAL_ROUNDS):
         state = again(state)
     return jax.lax.while_loop(undecided, again, state)[0]
 
 
 def _packed(bits: Bool[Array, "b k n m"]) -> UInt32[Array, "b k w m"]:
-    """32 along the third axis to a number, since reading bits is what a round costs."""
+    """32 bits of the third axis to a number: what a round costs is reading them."""
 
     def number(first: int) -> UInt32[Array, "b k m"]:
         these = bits[:, :, first : first + 32].astype(jnp.uint32)
@@ -169,7 +169,7 @@ def greedy(score: Float[Array, "b l n n"]) -> Int[Array, "b l n"]:
     # A score that is not a number would never be used up.
     left = jnp.where(score > 0, score, 0)
     state = jnp.full(score.shape[:3], -1), *highest(left)
-    for _ in range(_PAIRING):
+    for _ in range(_GREEDY_ROUNDS):
         state = choose(state)
     return jax.lax.while_loop(lambda state: (state[2] > 0).any(), choose, state)[0]
 

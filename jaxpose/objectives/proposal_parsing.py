@@ -154,7 +154,7 @@ class Parsing:
         chosen: Chosen,
         center: Float[Array, "2 k n"],
     ) -> Float[Array, "l n n"]:
-        """One image. Of each limb, between starts and ends; 0 for what cannot be joined."""
+        """One image. Of each limb, of starts by ends; 0 for what cannot be joined."""
         height, width, *window, _ = limbs.shape
         row, column = chosen.cell // width, chosen.cell % width
         if self.regressed_stride:
