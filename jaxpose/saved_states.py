@@ -21,21 +21,34 @@ def read(workdir: pathlib.Path, step: int = 0) -> dict[str, Any]:
 
     Raises: ValueError if there is no such checkpoint, or it is damaged.
     """
-    folder = (workdir / "checkpoints").absolute()
-    steps = sorted(int(p.name) for p in folder.glob("*") if p.name.isdecimal())
-    if not steps or step not in (0, *steps):
-        missing = f"no checkpoint {step}" if step else "no checkpoint"
-        raise ValueError(
-            f"{folder} has {missing}; it has {steps}; choose one of these, or the workdir "
-            "of another run"
-        )
-    path = folder / str(step or steps[-1])
+    path = find(workdir, step)
     with reading(path):
         state = _without_target(path / "state")
         facts = json.loads((path / "facts" / "metadata").read_text())
     # Fields of dictionaries are in another order.
     check(path, sorted(digest(state)), sorted(facts["digest"]))
     return state
+
+
+def steps(workdir: pathlib.Path) -> list[int]:
+    """Of the checkpoints of any run; empty if it has none."""
+    folder = workdir / "checkpoints"
+    return sorted(int(p.name) for p in folder.glob("*") if p.name.isdecimal())
+
+
+def find(workdir: pathlib.Path, step: int = 0) -> pathlib.Path:
+    """The folder of a checkpoint, 0 for the latest.
+
+    Raises: ValueError if there is none.
+    """
+    folder, known = (workdir / "checkpoints").absolute(), steps(workdir)
+    if not known or step not in (0, *known):
+        missing = f"no checkpoint {step}" if step else "no checkpoint"
+        raise ValueError(
+            f"{folder} has {missing}; it has {known}; choose one of these, or the workdir "
+            "of another run"
+        )
+    return folder / str(step or known[-1])
 
 
 @contextlib.contextmanager

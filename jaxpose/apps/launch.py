@@ -20,10 +20,11 @@ from absl import logging as absl_logging
 from ml_collections import ConfigDict
 
 from jaxpose import config as configs
-from jaxpose import train
+from jaxpose import saved_states, train
 from jaxpose import workdir as workdirs
 from jaxpose.apps import checkpoint_scores, overfit
 from jaxpose.apps.doctor import disks
+from jaxpose.types import Learner, PretrainedLearner
 
 # Where our own code stands, below the root of the project.
 ROOMS = ("jaxpose", "data_builders")
@@ -98,6 +99,8 @@ def run(
 ) -> None:
     """Does what `--mode` says with the experiment that the config describes."""
     fields = configs.build(config)
+    if mode == "overfit" or (mode == "train" and not saved_states.steps(workdir)):
+        _check_start(fields["learner"])
     if mode == "train":
         with workdirs.claim(workdir, config):
             state = train.train(**fields, workdir=workdir)
@@ -109,6 +112,12 @@ def run(
         score(**_taken_by(checkpoint_scores.score, fields), workdir=workdir)
     elif not overfit.overfit(**_taken_by(overfit.overfit, fields), workdir=workdir):
         sys.exit(1)
+
+
+def _check_start(learner: Learner) -> None:
+    """Of a state that is not saved yet."""
+    if isinstance(learner, PretrainedLearner):
+        learner.check_start()
 
 
 def _report(workdir: pathlib.Path) -> None:

@@ -1,8 +1,7 @@
 """One trainable network as arrays: the only file that calls Flax's apply."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import optax
@@ -10,8 +9,16 @@ from flax import linen as nn
 from jaxtyping import Array, PyTree
 
 Model = nn.Module
-# Fresh {"params", "batch_stats"} -> the same with published weights in some places.
-Pretrained = Callable[[PyTree], PyTree]
+
+
+class Pretrained(Protocol):
+    """Weights that a network begins with."""
+
+    def check(self) -> None:
+        """Raises: ValueError or OSError if they are not where they are said to be."""
+
+    def __call__(self, variables: PyTree) -> PyTree:
+        """Fresh {"params", "batch_stats"}, with these weights in some places."""
 
 
 @jax.tree_util.register_dataclass

@@ -38,14 +38,26 @@ class AP:
 
     Attributes:
         in_sight: people of whom fewer keypoints are visible, not only labeled, count as
-            people without labels; the table's name tells.
+            people without labels.
+        hidden: keypoints that are labeled but hidden count; without them only what is
+            in sight does.
+        smallest: square pixels; people of a smaller area count as people without labels.
+            In COCO's own files nobody below 32^2 has any.
+
+    The table's name tells what is left out.
     """
 
     in_sight: int = 0
+    hidden: bool = True
+    smallest: int = 0
 
     def __post_init__(self) -> None:
         if self.in_sight < 0:
             raise ValueError(f"in_sight={self.in_sight} must be 0 or more keypoints")
+        if self.smallest < 0:
+            raise ValueError(
+                f"smallest={self.smallest} must be 0 or more square pixels, such as 1024"
+            )
 
     def __call__(
         self, poses: Poses, annotations: Annotations, skeleton: Skeleton
@@ -59,23 +71,45 @@ class AP:
         """
         truth, ignored, found = people(poses, self._counted(annotations), skeleton)
         result = pycoco.evaluate(truth, ignored, found, skeleton.sigmas)
-        convention = _convention(truth, ignored, result, skeleton)
-        if self.in_sight:
-            convention += f"; people with {self.in_sight} or more keypoints in sight"
         return Table(
-            name=f"AP_{self.in_sight}_in_sight" if self.in_sight else "AP",
-            convention=convention,
+            name="_".join(["AP", *self._left_out()]),
+            convention="; ".join(
+                [
+                    _convention(truth, ignored, result, skeleton),
+                    *self._left_out().values(),
+                ]
+            ),
             values=_per_keypoint(truth, found, result, skeleton),
             mean=result.statistics["AP"],
             extra=result.statistics,
         )
 
+    def _left_out(self) -> dict[str, str]:
+        """What the name says of it, and the convention."""
+        found = {}
+        if self.in_sight:
+            found[f"{self.in_sight}_in_sight"] = (
+                f"people with {self.in_sight} or more keypoints in sight"
+            )
+        if not self.hidden:
+            found["visible"] = "keypoints in sight alone"
+        if self.smallest:
+            found[f"from_{self.smallest}px"] = (
+                f"people of {self.smallest} square pixels or more"
+            )
+        return found
+
     def _counted(self, annotations: Annotations) -> Annotations:
-        """The same, without the labels of people who are hardly in sight."""
+        """The same, without the labels that do not count."""
         visibility = annotations.visibility
-        seen = (visibility == 2).sum(axis=-1, keepdims=True) >= self.in_sight
+        visible = visibility == 2
+        counts = visible.sum(axis=-1, keepdims=True) >= self.in_sight
+        if not self.hidden:
+            counts = counts & visible
+        if self.smallest:
+            counts = counts & (_area(annotations) >= self.smallest)[..., None]
         return dataclasses.replace(
-            annotations, visibility=np.where(seen, visibility, 0)
+            annotations, visibility=np.where(counts, visibility, 0)
         )
 
 

@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxpose.pose_files import arrays
-from jaxpose.weights import torch_layers
+from jaxpose.weights import filling, torch_layers
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Trunk:
+class Trunk(filling.Published):
     """Puts Caffe's weights into the layer `trunk` of a fresh network: conv1 to fc7.
 
     The first convolution must take blue, green, red, as Caffe's does. By the shape of
@@ -27,8 +27,6 @@ class Trunk:
             PyTorch's file of a state dict with `conv1.weight` and so on; empty leaves
             the network as it is.
     """
-
-    path: str = ""
 
     def __call__(self, variables: torch_layers.Variables) -> torch_layers.Variables:
         """Raises: ValueError or OSError if the file does not fit or cannot be read."""

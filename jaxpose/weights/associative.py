@@ -7,7 +7,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from jaxpose.weights import torch_layers
+from jaxpose.weights import filling, torch_layers
 
 # Layers of `models.associative.AssociativeHourglass`, and what `HourglassAENet` calls
 # them: each level of an hourglass has the next one inside as its `low2`.
@@ -41,7 +41,7 @@ _POSE_NET = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AssociativeHourglass:
+class AssociativeHourglass(filling.Published):
     """Puts published weights into a fresh `AssociativeHourglass`.
 
     The originals compute 68 channels for 17 keypoints with tags of one number: such
@@ -54,7 +54,6 @@ class AssociativeHourglass:
             network may have other keypoints and channels than the file.
     """
 
-    path: str = ""
     heads: bool = True
 
     def __call__(self, variables: torch_layers.Variables) -> torch_layers.Variables:

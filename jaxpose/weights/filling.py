@@ -1,5 +1,7 @@
 """Arrays from elsewhere in the places of a fresh network's own."""
 
+import dataclasses
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +14,25 @@ Variables = Mapping[str, Any]
 # By paths such as "params/stack0/norm/scale".
 Arrays = dict[str, Shaped[np.ndarray, "..."]]
 Shapes = dict[str, jax.ShapeDtypeStruct]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Published:
+    """Weights in a file, on the disk.
+
+    Attributes:
+        path: of the file; empty leaves the network as it is.
+    """
+
+    path: str = ""
+
+    def check(self) -> None:
+        """Raises: FileNotFoundError if there is no such file."""
+        if self.path and not pathlib.Path(self.path).is_file():
+            raise FileNotFoundError(
+                f"path={self.path!r} of published weights is no file, seen from "
+                f"{pathlib.Path.cwd()}; give the path of one, or none to begin without"
+            )
 
 
 def filled(

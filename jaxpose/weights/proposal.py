@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from jaxpose.weights import resnet, torch_layers
+from jaxpose.weights import filling, resnet, torch_layers
 
 # Layers of `models.proposal.Proposal`, and what the original calls them: its head took
 # the place of torchvision's classifier.
@@ -18,7 +18,7 @@ _NAMES = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Proposal:
+class Proposal(filling.Published):
     """Puts published weights into a fresh `Proposal`.
 
     ImageNet's weights for the trunk alone are put there by `weights.resnet.Trunk`.
@@ -30,7 +30,6 @@ class Proposal:
             limbs and window than the file.
     """
 
-    path: str = ""
     outputs: bool = True
 
     def __call__(self, variables: torch_layers.Variables) -> torch_layers.Variables:

@@ -4,8 +4,8 @@ import dataclasses
 import re
 from collections.abc import Callable
 
+from jaxpose.weights import filling, torch_layers
 from jaxpose.weights import resnet as resnets
-from jaxpose.weights import torch_layers
 
 # Layers of `models.hourglass.StackedHourglass`, and what PyTorch-Pose calls them.
 _HOURGLASS = (
@@ -37,7 +37,7 @@ _POSE_RESNET = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Hourglass:
+class Hourglass(filling.Published):
     """Puts published weights into a fresh `StackedHourglass`.
 
     Its `mean` has to be that of the data set on which they were trained.
@@ -49,7 +49,6 @@ class Hourglass:
             may have other keypoints than the file.
     """
 
-    path: str = ""
     heads: bool = True
 
     def __call__(self, variables: torch_layers.Variables) -> torch_layers.Variables:
@@ -62,7 +61,7 @@ class Hourglass:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PoseResNet:
+class PoseResNet(filling.Published):
     """Puts published weights into a fresh `PoseResNet`.
 
     The file does not tell what its images looked like; the trunk has to be told. Simple
@@ -77,7 +76,6 @@ class PoseResNet:
             keypoints than the file.
     """
 
-    path: str = ""
     heads: bool = True
 
     def __call__(self, variables: torch_layers.Variables) -> torch_layers.Variables:

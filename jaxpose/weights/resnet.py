@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from jaxpose.weights import torch_layers
+from jaxpose.weights import filling, torch_layers
 
 # Layers of `models.resnet.ResNet`, and what torchvision calls them.
 NAMES = (
@@ -16,15 +16,13 @@ NAMES = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Trunk:
+class Trunk(filling.Published):
     """Puts published weights into the layer `trunk` of a fresh network.
 
     Attributes:
         path: PyTorch's file of the state dict, such as `resnet50-19c8e357.pth`; empty
             leaves the network as it is.
     """
-
-    path: str = ""
 
     def __call__(self, variables: torch_layers.Variables) -> torch_layers.Variables:
         """Raises: ValueError or OSError if the file does not fit or cannot be read."""

@@ -28,6 +28,11 @@ class Run:
     network: str = "pose"
     layers: tuple[str, ...] = ()
 
+    def check(self) -> None:
+        """Raises: ValueError if the run has no such checkpoint."""
+        if self.workdir:
+            saved_states.find(pathlib.Path(self.workdir), self.step)
+
     def __call__(self, variables: filling.Variables) -> filling.Variables:
         """Raises: ValueError if the run has no such checkpoint, or does not fit."""
         if not self.workdir:
@@ -53,13 +58,13 @@ class Run:
             )
         theirs = filling.by_path(state[self.network])
         for path, shape in shapes.items():
-            self._check(
+            self._check_shape(
                 path, theirs[path].shape if path in theirs else None, shape.shape
             )
         print(f"begins with step {state['step']} of {self.workdir}", flush=True)
         return {path: theirs[path].astype(shapes[path].dtype) for path in shapes}
 
-    def _check(
+    def _check_shape(
         self, path: str, theirs: tuple[int, ...] | None, own: tuple[int, ...]
     ) -> None:
         if theirs != own:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, PyTree, Shaped
 
-from jaxpose.weights import torch_files
+from jaxpose.weights import filling, torch_files
 
 # {"params": {layer: {name: array}}, "batch_stats": likewise}
 Variables = dict[str, dict[str, dict[str, Any]]]
@@ -109,7 +109,7 @@ def _entry(state: State, name: str) -> Float[np.ndarray, "..."]:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VGGFeatures:
+class VGGFeatures(filling.Published):
     """Puts published convolutions into a fresh `VGG16BN`; its dense layers stay fresh.
 
     Running statistics come along, as in the weighted-loss DeepPose.
@@ -118,8 +118,6 @@ class VGGFeatures:
         path: PyTorch's file of the state dict, such as `vgg16_bn-6c64b313.pth`; empty
             leaves the network as it is.
     """
-
-    path: str = ""
 
     def __call__(self, variables: Variables) -> Variables:
         """Raises: ValueError or OSError if the file does not fit or cannot be read."""

@@ -100,6 +100,36 @@ def test_people_who_are_hardly_in_sight_can_be_left_out():
         coco.AP(in_sight=-1)
 
 
+def test_hidden_keypoints_and_small_people_can_be_left_out():
+    predicted, annotations = crowds.people()
+    low, high = (f(annotations.keypoints, axis=2) for f in (np.min, np.max))
+    boxed = dataclasses.replace(annotations, box=np.concatenate([low, high], axis=-1))
+    shown, large = boxed.visibility == 2, (boxed.area >= 1024)[..., None]
+    for fields, counts, name in (
+        ({"hidden": False}, shown, "AP_visible"),
+        ({"smallest": 1024}, np.broadcast_to(large, shown.shape), "AP_from_1024px"),
+        (
+            {"hidden": False, "smallest": 1024, "in_sight": 9},
+            shown & large & (shown.sum(axis=-1, keepdims=True) >= 9),
+            "AP_9_in_sight_visible_from_1024px",
+        ),
+    ):
+        kept = np.where(counts, boxed.visibility, 0)
+        assert kept.any() and (kept != boxed.visibility).any()
+        known = dataclasses.replace(boxed, visibility=kept)
+        expected = coco.AP()(predicted, known, COCO)
+        table = coco.AP(**fields)(predicted, boxed, COCO)
+        assert table.name == name and table.extra == expected.extra
+        assert table.mean != coco.AP()(predicted, boxed, COCO).mean
+    assert "keypoints in sight alone; people of 1024 square pixels" in table.convention
+    with pytest.raises(ValueError, match="smallest=-1 must be 0 or more square pixels"):
+        coco.AP(smallest=-1)
+    with pytest.raises(ValueError, match="area=None"):
+        coco.AP(smallest=1)(
+            predicted, dataclasses.replace(annotations, area=None), COCO
+        )
+
+
 def test_nobody_fills_rows():
     """Slots of nan, or without a score, are no predictions."""
     predicted, annotations = crowds.one_person()

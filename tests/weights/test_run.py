@@ -13,7 +13,16 @@ from jaxpose import checkpoint, devices, saved_states
 from jaxpose.learners import supervised
 from jaxpose.models import pose_resnet, resnet
 from jaxpose.objectives import heatmaps
-from jaxpose.weights import filling, run
+from jaxpose.weights import (
+    alexnet,
+    associative,
+    filling,
+    proposal,
+    pytorch_pose,
+    run,
+    torchvision,
+)
+from jaxpose.weights import resnet as resnet_weights
 
 SIZE = (32, 32)
 
@@ -110,6 +119,39 @@ def test_what_cannot_be_read_is_refused(saved, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             fresh(9, **fields)
+
+
+def test_a_start_is_looked_for_before_it_is_read(saved, tmp_path):
+    folder, _ = saved
+    for fields in ({}, {"workdir": ""}, {"workdir": str(folder), "step": 1}):
+        learner(**fields).check_start()
+    with pytest.raises(ValueError, match="has no checkpoint; it has"):
+        learner(workdir=str(tmp_path)).check_start()
+    with pytest.raises(ValueError, match="no checkpoint 3; it has"):
+        learner(workdir=str(folder), step=3).check_start()
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        alexnet.Trunk,
+        associative.AssociativeHourglass,
+        proposal.Proposal,
+        pytorch_pose.Hourglass,
+        pytorch_pose.PoseResNet,
+        resnet_weights.Trunk,
+        torchvision.VGGFeatures,
+    ],
+)
+def test_a_file_of_weights_is_looked_for(weights, tmp_path):
+    weights().check()
+    there = tmp_path / "weights.pth"
+    with pytest.raises(
+        FileNotFoundError, match=r"weights\.pth' of .* is no file, seen"
+    ):
+        weights(path=str(there)).check()
+    there.touch()
+    weights(path=str(there)).check()
 
 
 def test_layers_that_a_run_lacks_are_named(saved):
