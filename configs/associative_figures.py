@@ -18,8 +18,8 @@ Then from that network on:
 OKS AP .346 on the 500 test pictures after both, two hours each on two cores that small tests
 shared in part, with the large pages that `doctor` advises in the second; .319 after the
 first alone, at scales 4/3, 1 and 2/3. The more of a person is in sight, the better: .56
-among those with at least nine of the 17 keypoints; .51 for keypoints in sight of people from
-32 x 32 pixels on. Without any `workdir` it begins fresh, which was not measured.
+among those with at least nine of the 17 keypoints; .51 for keypoints in sight of people of
+32 x 32 square pixels or more. Without any `workdir` it begins fresh, which was not measured.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -121,7 +121,7 @@ def get_config() -> ConfigDict:
             metrics=(
                 spec(coco.AP),
                 spec(coco.AP, in_sight=9),
-                # Nearer to what COCO's annotators label, of whom, and how large.
+                # Nearer to COCO's labels, few of which are hidden, and none of smaller people.
                 spec(coco.AP, hidden=False, smallest=32**2),
                 spec(coco_errors.Errors),
             ),

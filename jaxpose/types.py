@@ -257,17 +257,6 @@ class Learner(Protocol):
 
 
 @runtime_checkable
-class PretrainedLearner(Learner, Protocol):
-    """A learner whose fresh state may begin with weights from the disk."""
-
-    def check_start(self) -> None:
-        """Looks for these weights, before anything long starts.
-
-        Raises: ValueError or OSError if they are not there.
-        """
-
-
-@runtime_checkable
 class AdvisingLearner(Learner, Protocol):
     """A learner that can tell from the log when its training goes astray."""
 

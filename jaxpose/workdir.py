@@ -13,7 +13,7 @@ from typing import IO, Any
 import jax
 from ml_collections import ConfigDict
 
-from jaxpose import atomic
+from jaxpose import atomic, saved_states
 from jaxpose import config as configs
 
 # Fields that may change between the sessions of one run: they do not change its steps.
@@ -63,7 +63,7 @@ def claim(workdir: pathlib.Path, config: ConfigDict) -> IO[str]:
         ValueError: if a run of another config has left checkpoints there.
     """
     lock = _lock(workdir)
-    if any(path.name.isdecimal() for path in (workdir / "checkpoints").glob("*")):
+    if saved_states.steps(workdir):
         check(workdir, config, free=FREE)
     if jax.process_index() == 0:
         config_json = json.dumps(configs.describe(config), indent=2)

@@ -17,6 +17,7 @@ from jaxpose import devices, predict, programs, scenes, train
 from jaxpose.apps import launch
 from jaxpose.models import imagenet
 from jaxpose.types import Batch
+from jaxpose.weights import run
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs"
 FILES = sorted(FOLDER.glob("*.py"))
@@ -24,6 +25,7 @@ FIELDS = set(inspect.signature(train.train).parameters) - {"workdir"}
 # Full size but for the number of examples, which no shape of a network depends on.
 EXAMPLES = 2
 HEATMAPS = [path for path in FILES if re.match("hourglass|pose_resnet", path.stem)]
+PRETRAINED = [path for path in FILES if "pretrained=spec(" in path.read_text()]
 # The others keep sigma and decoder at their defaults, which agree.
 ONE_SIGMA = [path for path in HEATMAPS if "heatmaps.Heatmaps," in path.read_text()]
 
@@ -84,6 +86,35 @@ def test_fields_are_the_arguments_of_train(config):
     assert isinstance(config, ConfigDict)
     assert set(config) == FIELDS
     assert {"seed", "batch_size", "num_steps", "data_dir", "manual_dir"} <= FIELDS
+
+
+@pytest.mark.parametrize("mode", ["train", "overfit"])
+@pytest.mark.parametrize("path", PRETRAINED, ids=lambda path: path.stem)
+def test_a_start_that_is_not_there_is_refused_first(
+    path, mode, animals, tmp_path, monkeypatch
+):
+    config = made(path, animals)
+    # No data to be found either, should anything go on.
+    monkeypatch.chdir(tmp_path)
+    given = config.learner.pretrained
+    given["workdir" if "workdir" in given else "path"] = "nowhere"
+    refuse(config, mode, tmp_path)
+
+
+def test_so_it_is_by_learners_whose_configs_begin_fresh(tmp_path, monkeypatch):
+    config = configs.load(str(FOLDER / "adversarial_figures.py"))
+    monkeypatch.chdir(tmp_path)
+    config.learner.pretrained = configs.spec(run.Run, workdir="nowhere")
+    refuse(config, "train", tmp_path)
+
+
+def refuse(config, mode, folder) -> None:
+    """Has main.py refuse a start called `nowhere`, and leave nothing."""
+    with pytest.raises(
+        (ValueError, FileNotFoundError), match="nowhere.* (?:no|has no) "
+    ):
+        launch.run(config, pathlib.Path("run"), mode=mode, which="latest", split=None)
+    assert not any(folder.iterdir())
 
 
 def test_a_config_is_made_anew_each_time(config, request, animals):

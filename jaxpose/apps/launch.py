@@ -24,7 +24,8 @@ from jaxpose import saved_states, train
 from jaxpose import workdir as workdirs
 from jaxpose.apps import checkpoint_scores, overfit
 from jaxpose.apps.doctor import disks
-from jaxpose.types import Learner, PretrainedLearner
+from jaxpose.learners import network
+from jaxpose.types import Learner
 
 # Where our own code stands, below the root of the project.
 ROOMS = ("jaxpose", "data_builders")
@@ -115,9 +116,9 @@ def run(
 
 
 def _check_start(learner: Learner) -> None:
-    """Of a state that is not saved yet."""
-    if isinstance(learner, PretrainedLearner):
-        learner.check_start()
+    """Looks for what a fresh state begins with, before data are prepared for it."""
+    if isinstance(learner, network.PretrainedLearner) and learner.pretrained:
+        learner.pretrained.check()
 
 
 def _report(workdir: pathlib.Path) -> None:

@@ -146,10 +146,6 @@ class Adversarial:
                 f"{', '.join(map(repr, get_args(Through)))}"
             )
 
-    def check_start(self) -> None:
-        if self.pretrained:
-            self.pretrained.check()
-
     def init(self, key: Array, batch: Batch) -> State:
         step = jnp.zeros((), jnp.int32)
         # Parameters depend on shapes alone.

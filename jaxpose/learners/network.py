@@ -1,7 +1,7 @@
 """One trainable network as arrays: the only file that calls Flax's apply."""
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import optax
@@ -19,6 +19,13 @@ class Pretrained(Protocol):
 
     def __call__(self, variables: PyTree) -> PyTree:
         """Fresh {"params", "batch_stats"}, with these weights in some places."""
+
+
+@runtime_checkable
+class PretrainedLearner(Protocol):
+    """A learner whose fresh state may begin with weights from the disk."""
+
+    pretrained: Pretrained | tuple[()]
 
 
 @jax.tree_util.register_dataclass

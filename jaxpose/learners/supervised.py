@@ -34,10 +34,6 @@ class Supervised:
     optimizer: optax.GradientTransformation
     pretrained: network.Pretrained | tuple[()] = ()
 
-    def check_start(self) -> None:
-        if self.pretrained:
-            self.pretrained.check()
-
     def init(self, key: Array, batch: Batch) -> State:
         pose = network.create(
             key, self.model, self.optimizer, batch.image, pretrained=self.pretrained

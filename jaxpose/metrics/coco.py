@@ -42,7 +42,7 @@ class AP:
         hidden: keypoints that are labeled but hidden count; without them only what is
             in sight does.
         smallest: square pixels; people of a smaller area count as people without labels.
-            In COCO's own files nobody below 32^2 has any.
+            COCO itself labels nobody below 32^2 (cocodataset.org/#keypoints-eval).
 
     The table's name tells what is left out.
     """
@@ -71,21 +71,20 @@ class AP:
         """
         truth, ignored, found = people(poses, self._counted(annotations), skeleton)
         result = pycoco.evaluate(truth, ignored, found, skeleton.sigmas)
+        convention, counted = (
+            _convention(truth, ignored, result, skeleton),
+            self._only(),
+        )
         return Table(
-            name="_".join(["AP", *self._left_out()]),
-            convention="; ".join(
-                [
-                    _convention(truth, ignored, result, skeleton),
-                    *self._left_out().values(),
-                ]
-            ),
+            name="_".join(["AP", *counted]),
+            convention="; ".join([convention, *counted.values()]),
             values=_per_keypoint(truth, found, result, skeleton),
             mean=result.statistics["AP"],
             extra=result.statistics,
         )
 
-    def _left_out(self) -> dict[str, str]:
-        """What the name says of it, and the convention."""
+    def _only(self) -> dict[str, str]:
+        """What alone counts, as the table's name says it and as its convention does."""
         found = {}
         if self.in_sight:
             found[f"{self.in_sight}_in_sight"] = (
@@ -94,7 +93,7 @@ class AP:
         if not self.hidden:
             found["visible"] = "keypoints in sight alone"
         if self.smallest:
-            found[f"from_{self.smallest}px"] = (
+            found[f"area_{self.smallest}"] = (
                 f"people of {self.smallest} square pixels or more"
             )
         return found

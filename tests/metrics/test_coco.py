@@ -107,11 +107,11 @@ def test_hidden_keypoints_and_small_people_can_be_left_out():
     shown, large = boxed.visibility == 2, (boxed.area >= 1024)[..., None]
     for fields, counts, name in (
         ({"hidden": False}, shown, "AP_visible"),
-        ({"smallest": 1024}, np.broadcast_to(large, shown.shape), "AP_from_1024px"),
+        ({"smallest": 1024}, np.broadcast_to(large, shown.shape), "AP_area_1024"),
         (
             {"hidden": False, "smallest": 1024, "in_sight": 9},
             shown & large & (shown.sum(axis=-1, keepdims=True) >= 9),
-            "AP_9_in_sight_visible_from_1024px",
+            "AP_9_in_sight_visible_area_1024",
         ),
     ):
         kept = np.where(counts, boxed.visibility, 0)

@@ -123,12 +123,12 @@ def test_what_cannot_be_read_is_refused(saved, tmp_path):
 
 def test_a_start_is_looked_for_before_it_is_read(saved, tmp_path):
     folder, _ = saved
-    for fields in ({}, {"workdir": ""}, {"workdir": str(folder), "step": 1}):
-        learner(**fields).check_start()
+    for fields in ({}, {"workdir": str(folder)}, {"workdir": str(folder), "step": 1}):
+        run.Run(**fields).check()
     with pytest.raises(ValueError, match="has no checkpoint; it has"):
-        learner(workdir=str(tmp_path)).check_start()
+        run.Run(workdir=str(tmp_path)).check()
     with pytest.raises(ValueError, match="no checkpoint 3; it has"):
-        learner(workdir=str(folder), step=3).check_start()
+        run.Run(workdir=str(folder), step=3).check()
 
 
 @pytest.mark.parametrize(
