@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from jaxpose import config as configs
 from jaxpose import devices, predict, programs, scenes, train
-from jaxpose.apps import launch
+from jaxpose.apps import launch, overfit
 from jaxpose.models import imagenet
 from jaxpose.types import Batch
 from jaxpose.weights import run
@@ -94,22 +94,23 @@ def test_a_start_that_is_not_there_is_refused_first(
     path, mode, animals, tmp_path, monkeypatch
 ):
     config = made(path, animals)
-    # No data to be found either, should anything go on.
-    monkeypatch.chdir(tmp_path)
     given = config.learner.pretrained
     given["workdir" if "workdir" in given else "path"] = "nowhere"
-    refuse(config, mode, tmp_path)
+    refuse(config, mode, tmp_path, monkeypatch)
 
 
 def test_so_it_is_by_learners_whose_configs_begin_fresh(tmp_path, monkeypatch):
     config = configs.load(str(FOLDER / "adversarial_figures.py"))
-    monkeypatch.chdir(tmp_path)
     config.learner.pretrained = configs.spec(run.Run, workdir="nowhere")
-    refuse(config, "train", tmp_path)
+    refuse(config, "train", tmp_path, monkeypatch)
 
 
-def refuse(config, mode, folder) -> None:
-    """Has main.py refuse a start called `nowhere`, and leave nothing."""
+def refuse(config, mode, folder, monkeypatch) -> None:
+    """Has main.py refuse a start called `nowhere`, begin nothing and leave nothing."""
+    monkeypatch.chdir(folder)
+    # What would come next, and takes long.
+    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(overfit, "overfit", None)
     with pytest.raises(
         (ValueError, FileNotFoundError), match="nowhere.* (?:no|has no) "
     ):
